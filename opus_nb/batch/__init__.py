@@ -1,0 +1,1 @@
+"""The engine: rows in, outcomes out. Knows no pandas and no widget."""

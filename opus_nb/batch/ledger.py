@@ -1,0 +1,384 @@
+"""The ledger file: one SQLite database in one folder, written by one thread.
+
+Everything that must survive the kernel is here: which rows there are, what left, what came back. It is
+written *before* a request that costs money leaves. The service key is never in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from opus_nb.errors import LedgerDamaged, LedgerError, LedgerNewer
+
+__all__ = ["Ledger"]
+
+FILE_NAME = "ledger.sqlite"
+# "opnb" in ASCII: tells our file from any other SQLite database.
+APPLICATION_ID = 0x6F706E62
+BUSY_TIMEOUT_S = 10.0
+
+_FIRST_TABLES = """
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY,
+    uid TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    workflow_id TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    touched_at REAL NOT NULL,
+    row_count INTEGER NOT NULL,
+    recorded INTEGER NOT NULL DEFAULT 0,
+    sheet INTEGER NOT NULL DEFAULT 1,
+    about TEXT NOT NULL
+);
+CREATE TABLE rows (
+    run INTEGER NOT NULL,
+    sheet INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    key TEXT,
+    label TEXT,
+    problem TEXT,
+    title TEXT NOT NULL DEFAULT '',
+    description TEXT NOT NULL DEFAULT '',
+    inputs TEXT,
+    PRIMARY KEY (run, sheet, position)
+) WITHOUT ROWID;
+CREATE INDEX rows_by_key ON rows (run, sheet, key);
+CREATE TABLE work (
+    run INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    job_id TEXT,
+    word TEXT,
+    error TEXT,
+    sent_at REAL,
+    acked_at REAL,
+    still_going_at REAL,
+    noticed_at REAL,
+    started_at REAL,
+    ended_at REAL,
+    results TEXT,
+    audit TEXT,
+    PRIMARY KEY (run, key)
+);
+CREATE INDEX work_by_state ON work (run, state);
+CREATE TABLE attempts (
+    run INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    job_id TEXT,
+    word TEXT,
+    error TEXT,
+    sent_at REAL,
+    acked_at REAL,
+    still_going_at REAL,
+    noticed_at REAL,
+    started_at REAL,
+    ended_at REAL,
+    results TEXT,
+    audit TEXT,
+    PRIMARY KEY (run, key, attempt)
+);
+CREATE TABLE orphans (
+    run INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    job_id TEXT,
+    at REAL NOT NULL
+);
+CREATE TABLE hashes (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE uploads (
+    sha256 TEXT NOT NULL,
+    extension TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    file_url TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (sha256, extension, scope)
+) WITHOUT ROWID;
+"""
+
+# Each step by its name; PRAGMA user_version counts how many a file has been through. Only ever append.
+MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST_TABLES),)
+
+
+@dataclass(slots=True)
+class _Write:
+    """One statement on its way to the disk, and who waits for it."""
+
+    statement: str
+    parameters: Sequence[Any] | Iterable[Sequence[Any]]
+    many: bool = False
+    waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | threading.Event | None = None
+    failure: list[BaseException] = field(default_factory=list)
+
+
+class Ledger:
+    """One ledger folder. Open it with `Ledger.at`, which hands every caller in this process the same one.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made if it is not there.
+
+    Raises
+    ------
+    LedgerDamaged, LedgerNewer
+        The file is not ours to read; it is left as it is.
+    LedgerError
+        The folder cannot be written to.
+
+    Notes
+    -----
+    Reads go through a connection of their own and see what is committed. Writes are handed to one thread,
+    which puts all that wait into one transaction: the more rows run, the cheaper each mark becomes.
+    """
+
+    _open: ClassVar[weakref.WeakValueDictionary[str, Ledger]] = weakref.WeakValueDictionary()
+    _open_lock = threading.Lock()
+
+    @classmethod
+    def at(cls, folder: Path) -> Ledger:
+        """Return the ledger of this folder, opening it on first use."""
+        name = os.path.realpath(folder)
+        with cls._open_lock:
+            ledger = cls._open.get(name)
+            if ledger is None or ledger.closed:
+                ledger = cls(Path(name))
+                cls._open[name] = ledger
+            return ledger
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / FILE_NAME
+        self.closed = False
+        self.commits = 0
+        self._pid = os.getpid()
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._read_lock = threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(
+                "The ledger's folder cannot be made",
+                where=str(folder),
+                came_back=str(error),
+                next_step="Give another folder: connect(ledger=...) or the environment variable OPUS_NB_LEDGER.",
+            ) from None
+        self._reader = self._connect()
+        try:
+            self._prepare(self._reader)
+        except BaseException:
+            self._reader.close()
+            raise
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._write_all, name="opus-nb-ledger", daemon=True)
+        self._thread.start()
+
+    # -- opening ----------------------------------------------------------------------------------------
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise LedgerError("The ledger cannot be opened", where=str(self.path), came_back=str(error)) from None
+        connection.row_factory = sqlite3.Row
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        try:
+            marked = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from None
+        if tables and marked != APPLICATION_ID:
+            raise self._damaged("it is a database of something else")
+        if version > len(MIGRATIONS):
+            raise LedgerNewer(
+                "The ledger was written by a newer opus_nb",
+                where=str(self.path),
+                came_back=f"its version is {version}, this opus_nb knows {len(MIGRATIONS)}",
+                next_step="Update opus_nb, or give another folder with connect(ledger=...). The file was not touched.",
+            )
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            for number in range(version, len(MIGRATIONS)):
+                connection.execute("BEGIN IMMEDIATE")
+                if connection.execute("PRAGMA user_version").fetchone()[0] != number:
+                    connection.execute("ROLLBACK")  # another process was quicker
+                    continue
+                for statement in MIGRATIONS[number][1].split(";"):
+                    if statement.strip():
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version={number + 1}")
+                connection.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise LedgerError(
+                "The ledger cannot be prepared",
+                where=str(self.path),
+                came_back=str(error),
+                next_step="Is the disk full, or the folder read-only? Nothing was sent.",
+            ) from None
+
+    def _damaged(self, came_back: str) -> LedgerDamaged:
+        return LedgerDamaged(
+            "The ledger cannot be read",
+            where=str(self.path),
+            came_back=came_back,
+            next_step=(
+                "The file was not touched. Keep it: job ids may be rescued from it. To go on, give another folder "
+                "with connect(ledger=...); rows that ran before would then run, and cost, again."
+            ),
+        )
+
+    # -- reading ----------------------------------------------------------------------------------------
+
+    def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Return the rows of one SELECT, from any thread."""
+        with self._read_lock:
+            try:
+                return self._reader.execute(statement, parameters).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise LedgerError("Reading the ledger failed", where=str(self.path), came_back=str(error)) from None
+
+    # -- writing ----------------------------------------------------------------------------------------
+
+    async def write(self, statement: str, parameters: Sequence[Any]) -> None:
+        """Write one statement; returning means that it is on disk."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._put(_Write(statement, parameters, waiter=(loop, future)))
+        await future
+
+    async def write_many(self, statement: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Write one statement for many parameters, in one transaction."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._put(_Write(statement, parameters, many=True, waiter=(loop, future)))
+        await future
+
+    def write_now(
+        self, statement: str, parameters: Sequence[Any] | Iterable[Sequence[Any]], *, many: bool = False
+    ) -> None:
+        """Write from a thread that has no loop, and wait for the disk."""
+        done = threading.Event()
+        write = _Write(statement, parameters, many=many, waiter=done)
+        self._put(write)
+        done.wait()
+        if write.failure:
+            raise write.failure[0]
+
+    def note(self, statement: str, parameters: Sequence[Any]) -> None:
+        """Write without waiting: it is on disk with the next transaction."""
+        self._put(_Write(statement, parameters))
+
+    def _put(self, write: _Write) -> None:
+        if self.closed or self._pid != os.getpid():
+            raise LedgerError("The ledger is closed", where=str(self.path), next_step="Connect again.")
+        self._writes.put(write)
+
+    def _write_all(self) -> None:
+        connection = self._connect()
+        connection.execute("PRAGMA synchronous=FULL")
+        while True:
+            first = self._writes.get()
+            if first is None:
+                break
+            batch = [first]
+            stop = False
+            with contextlib.suppress(queue.Empty):
+                while len(batch) < 1024:
+                    following = self._writes.get_nowait()
+                    if following is None:
+                        stop = True
+                        break
+                    batch.append(following)
+            self._commit(connection, batch)
+            if stop:
+                break
+        connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
+        failure: LedgerError | None = None
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for write in batch:
+                if write.many:
+                    connection.executemany(write.statement, write.parameters)
+                else:
+                    connection.execute(write.statement, tuple(write.parameters))
+            connection.execute("COMMIT")
+            self.commits += 1
+        except Exception as error:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            failure = LedgerError(
+                "Writing to the ledger failed",
+                where=str(self.path),
+                came_back=str(error),
+                next_step="Nothing was sent that is not recorded. Is the disk full? Make room and open the run again.",
+            )
+        self._tell(batch, failure)
+
+    def _tell(self, batch: list[_Write], failure: LedgerError | None) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for write in batch:
+            if isinstance(write.waiter, threading.Event):
+                if failure is not None:
+                    write.failure.append(failure)
+                write.waiter.set()
+            elif write.waiter is not None:
+                by_loop.setdefault(write.waiter[0], []).append(write.waiter[1])
+        for loop, futures in by_loop.items():
+            # A loop that is gone has nobody left who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_settle, futures, failure)
+
+    def close(self) -> None:
+        """Write what is under way and close the file."""
+        if self.closed:
+            return
+        self.closed = True
+        self._writes.put(None)
+        if self._pid == os.getpid():
+            self._thread.join(BUSY_TIMEOUT_S)
+            with self._read_lock:
+                self._reader.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _settle(futures: list[asyncio.Future[None]], failure: LedgerError | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)

@@ -1,0 +1,186 @@
+"""What can be read of one run in the ledger: counts, outcomes, identities, shells left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opus_nb.batch.ledger import Ledger
+from opus_nb.job import Outcome, RowState
+
+__all__ = ["Pages", "RunRecord", "run_record"]
+
+
+_ROWS_WITH_WORK = (
+    "FROM rows LEFT JOIN work ON work.run = rows.run AND work.key = rows.key WHERE rows.run = ? AND rows.sheet = ?"
+)
+_STATE = "CASE WHEN rows.problem IS NOT NULL THEN 'invalid' ELSE coalesce(work.state, 'planned') END"
+_OUTCOME_COLUMNS = (
+    "rows.position, rows.problem, rows.title, work.state, work.job_id, work.attempt, work.word, work.error, "
+    "work.started_at, work.ended_at, work.acked_at, work.noticed_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as the ledger lists it. ``about`` is a JSON-able mapping that the owner of the run fills."""
+
+    run: int
+    uid: str
+    name: str
+    workflow_id: str
+    created_at: float
+    touched_at: float
+    row_count: int
+    recorded: int
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Pages:
+    """The readable side of a run's book. Any thread may read.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    record : RunRecord
+    """
+
+    def __init__(self, ledger: Ledger, record: RunRecord) -> None:
+        self.ledger = ledger
+        self.record_of_run = record
+        self._run = record.run
+
+    def refresh(self) -> None:
+        """Read the run's own record again."""
+        self.record_of_run = run_record(self.ledger.read("SELECT * FROM runs WHERE run = ?", (self._run,))[0])
+
+    def _sheet(self) -> int:
+        found = self.ledger.read("SELECT sheet FROM runs WHERE run = ?", (self._run,))
+        return int(found[0]["sheet"])
+
+    def executed(self) -> int:
+        """How many jobs this run has executed so far, in all attempts."""
+        counted = 0
+        for table in ("work", "attempts"):
+            found = self.ledger.read(
+                f"SELECT count(*) AS number FROM {table} WHERE run = ? AND sent_at IS NOT NULL AND "
+                "NOT (state = 'failed' AND acked_at IS NULL)",
+                (self._run,),
+            )
+            counted += int(found[0]["number"])
+        return counted
+
+    def orphans(self) -> list[tuple[str, int, str, str | None]]:
+        """The shells that were never executed, as (key, attempt, title, job id or None)."""
+        rows = self.ledger.read(
+            "SELECT key, attempt, title, job_id FROM orphans WHERE run = ? ORDER BY at", (self._run,)
+        )
+        return [(row["key"], row["attempt"], row["title"], row["job_id"]) for row in rows]
+
+    # -- what came of it --------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, int]:
+        """Rows by count name; rows that are not recorded yet count as queued, so that the sum is the sheet."""
+        found: dict[str, int] = {}
+        total = 0
+        for row in self.ledger.read(
+            f"SELECT {_STATE} AS state, count(*) AS number {_ROWS_WITH_WORK} GROUP BY 1",
+            (self._run, self._sheet()),
+        ):
+            name = RowState(row["state"]).count_name
+            found[name] = found.get(name, 0) + row["number"]
+            total += row["number"]
+        self.refresh()
+        missing = self.record_of_run.row_count - total
+        if missing > 0:
+            found["queued"] = found.get("queued", 0) + missing
+        return found
+
+    def outcomes(self, *, with_texts: bool = True) -> list[Outcome]:
+        """One per row of the newest sheet, in its order.
+
+        Parameters
+        ----------
+        with_texts : bool
+            Results and audits too; without them a large run is read in a moment.
+        """
+        texts = "work.results, work.audit" if with_texts else "NULL AS results, NULL AS audit"
+        rows = self.ledger.read(
+            f"SELECT {_OUTCOME_COLUMNS}, {texts} {_ROWS_WITH_WORK} ORDER BY rows.position",
+            (self._run, self._sheet()),
+        )
+        price = self.record_of_run.about.get("price")
+        return [_outcome(row, price) for row in rows]
+
+    def page(self, state: str | None, offset: int, limit: int) -> list[Outcome]:
+        """Return a window on the outcomes, without texts, of one count name or of all."""
+        states = [each.value for each in RowState if state is None or each.count_name == state]
+        marks = ",".join("?" * len(states))
+        rows = self.ledger.read(
+            f"SELECT {_OUTCOME_COLUMNS}, NULL AS results, NULL AS audit {_ROWS_WITH_WORK} AND {_STATE} "
+            f"IN ({marks}) ORDER BY rows.position LIMIT ? OFFSET ?",
+            (self._run, self._sheet(), *states, limit, offset),
+        )
+        return [_outcome(row) for row in rows]
+
+    def keys(self) -> dict[int, str]:
+        """Position to key, for the rows that have one."""
+        rows = self.ledger.read(
+            "SELECT position, key FROM rows WHERE run = ? AND sheet = ? AND key IS NOT NULL", (self._run, self._sheet())
+        )
+        return {row["position"]: row["key"] for row in rows}
+
+    def labels(self) -> list[Any]:
+        """The index values of the newest sheet, as JSON holds them."""
+        rows = self.ledger.read(
+            "SELECT label FROM rows WHERE run = ? AND sheet = ? ORDER BY position", (self._run, self._sheet())
+        )
+        return [json.loads(row["label"]) for row in rows]
+
+
+def run_record(row: Any) -> RunRecord:
+    """Read one line of the table of runs."""
+    return RunRecord(
+        row["run"],
+        row["uid"],
+        row["name"],
+        row["workflow_id"],
+        row["created_at"],
+        row["touched_at"],
+        row["row_count"],
+        row["recorded"],
+        json.loads(row["about"]),
+    )
+
+
+def _outcome(row: Any, price: float | None = None) -> Outcome:
+    if row["problem"] is not None:
+        return Outcome(row["position"], RowState.INVALID, error=row["problem"], title=row["title"])
+    if row["state"] is None:
+        return Outcome(row["position"], RowState.PLANNED, title=row["title"])
+    state = RowState(row["state"])
+    # The job's own clock where an audit told it; else what we saw: the acknowledgement and the first "ended".
+    ended_at = row["ended_at"]
+    if ended_at is None and state.is_final and row["acked_at"] is not None:
+        ended_at = row["noticed_at"]
+    return Outcome(
+        row["position"],
+        state,
+        row["job_id"],
+        row["attempt"] - (row["job_id"] is None and state in _NOTHING_LEFT),
+        row["word"],
+        row["error"],
+        row["started_at"] if row["started_at"] is not None else row["acked_at"],
+        ended_at,
+        row["results"],
+        row["audit"],
+        row["title"],
+        # What Opus estimates for one job; only what was started can cost.
+        price if row["acked_at"] is not None else None,
+    )
+
+
+# Without a job id these mean that the attempt never got so far as to ask Opus for anything.
+_NOTHING_LEFT = frozenset({RowState.PLANNED, RowState.UPLOADING, RowState.CANCELLED, RowState.SKIPPED})

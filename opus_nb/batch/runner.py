@@ -1,0 +1,237 @@
+"""A run at work: book, engine and lock put together, and handles that may be used from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from opus_nb import loop
+from opus_nb.batch.book import Book, SheetRow
+from opus_nb.batch.engine import Engine, Limits
+from opus_nb.batch.entry import Entry, Reporter
+from opus_nb.batch.history import read_past
+from opus_nb.batch.identity import Identities
+from opus_nb.batch.intake import Intake
+from opus_nb.batch.lock import RunLock
+from opus_nb.batch.polling import PollSchedule
+from opus_nb.batch.protocol import RowProtocol, Timing
+from opus_nb.batch.uploads import Uploads
+from opus_nb.errors import OpusError, RunHalted
+from opus_nb.job import Observer, RowState
+from opus_nb.service.api import InitiateParameters, JobApi
+from opus_nb.service.audits import shorten_audit
+from opus_nb.service.schema import Schema
+
+__all__ = ["Runner"]
+
+
+class Runner:
+    """Works on one run until its rows are at their ends.
+
+    What is to be done is read from the book, so that a runner in a new process continues where another
+    one died.
+
+    Parameters
+    ----------
+    book : Book
+        Its ``about`` holds: ``inputs`` (schema as JSON), ``parameters`` (of initiate), ``workspace_id``,
+        ``access_scope``, ``version``, ``names``, ``fetch_audit``, ``time_s``, ``fresh_word``.
+    api : JobApi
+    limits : Limits
+    observers : sequence of Observer
+    timing : Timing, optional
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        api: JobApi,
+        *,
+        limits: Limits,
+        observers: Sequence[Observer] = (),
+        timing: Timing | None = None,
+    ) -> None:
+        record = book.record_of_run
+        about = record.about
+        self.book = book
+        self.api = api
+        self._lock: RunLock | None = None
+        self._recorded = True
+        self._more = asyncio.Event()
+        self._future: Future[None] | None = None
+        self._observers = list(observers)
+        reporter = Reporter(book, self._observers)
+        identities = Identities(record.workflow_id, about.get("version"), about.get("names") or {}, book)
+        self._intake = Intake(book, identities, is_recorded=lambda: self._recorded, more=self._more)
+        inputs = Schema.from_json(about["inputs"])
+        self._protocol = RowProtocol(
+            api,
+            reporter,
+            Uploads(
+                api,
+                book,
+                workflow_id=record.workflow_id,
+                workspace_id=about.get("workspace_id"),
+                access_scope=about.get("access_scope") or "workspace",
+                base_url=api.wire.base_url,
+            ),
+            inputs=inputs,
+            parameters=InitiateParameters(**about["parameters"]),
+            load=self._intake.load,
+            marker=record.uid,
+            fetch_audit=bool(about.get("fetch_audit", True)),
+            timing=timing,
+            fresh_word=about.get("fresh_word"),
+            may_execute=self._may_execute,
+        )
+        self.engine = Engine(
+            self._protocol,
+            reporter,
+            schedule=PollSchedule(read_past(book.ledger, record.workflow_id), expected_s=about.get("time_s")),
+            limits=limits,
+            executed=book.executed(),
+        )
+
+    # -- from any thread --------------------------------------------------------------------------------
+
+    def begin(self, lock: RunLock, rows: Iterator[SheetRow] | None = None) -> None:
+        """Start working; returns at once.
+
+        Parameters
+        ----------
+        lock : RunLock
+            Taken already; given back when the work ends.
+        rows : iterator of SheetRow, optional
+            A sheet to be recorded first; None works on the one that is recorded.
+        """
+        self._lock = lock
+        self._recorded = rows is None
+        self._future = loop.start(self._main, rows)
+
+    @property
+    def is_alive(self) -> bool:
+        """True until every row is at its end, or the run was let go or has halted."""
+        return self._future is not None and not self._future.done()
+
+    @property
+    def is_over(self) -> bool:
+        """True when waiting would return at once."""
+        return not self.is_alive or self.engine.is_over
+
+    def over(self, *, for_people: bool = False) -> Future[None]:
+        """Return a future that is done when the run is over; see ``Run.wait``."""
+        return loop.start(self._until_over, for_people)
+
+    def failure(self) -> BaseException | None:
+        """Return what stopped the run by itself; None when nothing did."""
+        halted = self.engine.halted
+        if halted is not None and not isinstance(halted, RunHalted):
+            return halted
+        if self._future is not None and self._future.done() and not self._future.cancelled():
+            return self._future.exception()
+        return None
+
+    def tell(self, action: Callable[[], Any]) -> None:
+        """Run something on the engine's thread and wait for it; nothing when the run is not at work."""
+        if self.is_alive:
+            loop.call(_call, action)
+
+    def cancel(self) -> None:
+        """See `Engine.cancel`."""
+        if self.is_alive:
+            loop.call(self.engine.cancel)
+
+    def retry(self, positions: Iterable[int]) -> int:
+        """See `Engine.retry`; where the engine has ended, only the ledger is told."""
+        if self.is_alive:
+            return loop.call(self.engine.retry, list(positions))
+        return loop.call(self._reopen, list(positions))
+
+    def detach(self) -> None:
+        """Let go of the run; returns when nothing is under way any more and the lock is free."""
+        if self._future is None:
+            return
+        if not self._future.done():
+            loop.call(self.engine.detach)
+        with contextlib.suppress(Exception):
+            loop.wait_for(self._future, timeout_s=15.0)
+
+    # -- on the background loop -------------------------------------------------------------------------
+
+    def _may_execute(self, entry: Entry) -> bool:
+        engine = self.engine
+        return not (engine.cancelled or engine.stopped or engine.halted is not None)
+
+    async def _main(self, rows: Iterator[SheetRow] | None) -> None:
+        recording = asyncio.ensure_future(self._record(rows))
+        try:
+            await self.engine.run(self._intake.entries())
+            if self.engine.halted is None:
+                await recording
+            if self._protocol.fresh_word is not None:
+                self.book.change_about(fresh_word=self._protocol.fresh_word)
+        finally:
+            recording.cancel()
+            await asyncio.gather(recording, return_exceptions=True)
+            if self._lock is not None:
+                self._lock.release()
+
+    async def _record(self, rows: Iterator[SheetRow] | None) -> None:
+        if rows is None:
+            return
+        try:
+            await self.book.record_sheet(rows, self._more.set)
+            self._recorded = True
+        except Exception as error:
+            self.engine.halt(error)
+        finally:
+            self._more.set()
+
+    async def _until_over(self, for_people: bool) -> None:
+        if not self.is_alive:
+            return
+        if not for_people:
+            await self.engine.wait(lambda: self.engine.is_over)
+        future = self._future
+        if future is not None and (for_people or self.engine.halted is not None or self.engine.is_done):
+            # The lock is free and everything is written when this is done.
+            await asyncio.wait([asyncio.wrap_future(future)])
+
+    async def _reopen(self, positions: list[int]) -> int:
+        keys = self.book.keys()
+        known = self.book.known_jobs(keys[each] for each in positions if each in keys)
+        reporter = Reporter(self.book, self._observers)
+        for position in positions:
+            job = known.get(keys.get(position, ""))
+            if job is None:
+                continue
+            entry = Entry(position, job.key, job.attempt, job.state)
+            await reporter.move(entry, RowState.PLANNED, attempt=job.attempt + 1)
+        return len(known)
+
+    async def fetch_missing_audits(self) -> None:
+        """Fetch the audits of ended jobs that have none in the ledger yet; best effort."""
+        keys = self.book.keys()
+        missing = [
+            (keys[each.position], each.job_id)
+            for each in self.book.outcomes()
+            if each.audit is None and each.job_id is not None and each.state.is_final and each.position in keys
+        ]
+        places = asyncio.Semaphore(16)
+
+        async def fetch(key: str, job_id: str) -> None:
+            async with places:
+                with contextlib.suppress(OpusError):
+                    found: Mapping[str, Any] | None = await self.api.fetch_audit(job_id)
+                    if found is not None:
+                        await self.book.keep_audit(key, json.dumps(shorten_audit(found), ensure_ascii=False))
+
+        await asyncio.gather(*(fetch(key, job_id) for key, job_id in missing))
+
+
+async def _call(action: Callable[[], Any]) -> None:
+    action()

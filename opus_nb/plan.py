@@ -1,0 +1,411 @@
+"""A plan: what would be sent for each row of a sheet, what is wrong with it, and what it will take."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from opus_nb.batch.book import Book, SheetRow
+from opus_nb.batch.engine import MAX_CONCURRENCY, Limits
+from opus_nb.batch.history import read_past
+from opus_nb.batch.ledger import Ledger
+from opus_nb.batch.lock import RunLock
+from opus_nb.connection import Connection, with_parameters
+from opus_nb.errors import LedgerError, MappingError, PlanRefused, SettingsError, WorkflowInactive
+from opus_nb.job import Observer, PastRuns
+from opus_nb.run import Run, say
+from opus_nb.screen.cards import plan_card
+from opus_nb.sheet.checks import CheckedSheet
+from opus_nb.sheet.labels import pack_index, pack_labels
+
+__all__ = ["Plan"]
+
+# Errors that a message shows; plan.issues has them all.
+SHOWN_ISSUES = 8
+
+
+class Plan:
+    """A checked sheet, ready to start. Made by ``wf.plan(df)``; nothing has been sent.
+
+    Attributes
+    ----------
+    mapping : DataFrame
+        One row per input: which column or constant feeds it, with a score from 0 to 1, and why.
+    issues : DataFrame
+        One row per finding: ``row`` (index value, NA for the whole sheet), ``column``, ``input``, ``severity``
+        (``error`` or ``warning``), ``code``, ``value``, ``problem``, ``fix``.
+    """
+
+    def __init__(self, connection: Connection, df: pd.DataFrame, sheet: CheckedSheet) -> None:
+        self._connection = connection
+        self._df = df
+        self._sheet = sheet
+        self.mapping: pd.DataFrame = sheet.mapping.mapping_frame
+        self.issues: pd.DataFrame = sheet.issues
+        self._past: PastRuns | None = None
+
+    def __len__(self) -> int:
+        return self._sheet.row_count
+
+    @property
+    def ready(self) -> int:
+        """How many rows can be sent."""
+        return int((~self._sheet.invalid).sum())
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The mapping as ``columns=`` takes it: input to column."""
+        return self._sheet.mapping.columns
+
+    @property
+    def estimate(self) -> pd.Series[Any]:
+        """What starting this plan would take; what is not known is NA, never 0.
+
+        Returns
+        -------
+        pandas.Series
+            ``jobs`` (rows that can be sent), ``price`` and ``price_per_job`` (as Opus estimates it; it names no
+            currency), ``time_s``, ``time_low_s``, ``time_high_s`` (seconds at the default concurrency, from
+            earlier jobs of this workflow in the ledger, else from the workflow's own estimate), ``job_s``
+            (seconds of one job), ``human_price``, ``human_time_s`` (a person doing the same, as Opus estimates
+            it), and ``source`` of the times (``"earlier runs"``, ``"workflow"`` or NA).
+        """
+        jobs = self.ready
+        estimate = self._connection.record.estimate
+        seconds = sorted(high for _, high in self._history().intervals_s)
+        source: Any = "earlier runs" if seconds else "workflow" if estimate.time_s is not None else pd.NA
+        middle = seconds[len(seconds) // 2] if seconds else estimate.time_s
+        low = seconds[len(seconds) // 10] if seconds else middle
+        high = seconds[len(seconds) * 9 // 10] if seconds else middle
+        rounds = max(1.0, jobs / MAX_CONCURRENCY)
+        values = {
+            "jobs": jobs,
+            "price": _times(estimate.price, jobs),
+            "price_per_job": estimate.price,
+            "time_s": _times(middle, rounds),
+            "time_low_s": _times(low, rounds),
+            "time_high_s": _times(high, rounds),
+            "job_s": middle,
+            "human_price": _times(estimate.human_price, jobs),
+            "human_time_s": _times(estimate.human_time_s, jobs),
+            "source": source,
+        }
+        return pd.Series({name: pd.NA if value is None else value for name, value in values.items()}, name="estimate")
+
+    def start(
+        self,
+        *,
+        name: str | None = None,
+        max_concurrency: int = MAX_CONCURRENCY,
+        max_jobs: int | None = None,
+        max_cost: float | None = None,
+        on_invalid: str = "raise",
+        fetch_audit: bool = True,
+        progress: str | Observer = "auto",
+        fresh: bool = False,
+        **initiate: Any,
+    ) -> Run:
+        """Start the rows, and return at once; the cell shows the live monitor.
+
+        The ledger is written before anything leaves. Without a name, the name follows from workflow and
+        mapping, so that running a cell again finds the same run: rows that it knows are kept, and only new ones
+        are started, whatever their order. Another name, or ``fresh=True``, is a new purchase.
+
+        Parameters
+        ----------
+        name : str, optional
+            The run's name in the ledger.
+        max_concurrency : int
+            Rows at Opus at once; those that wait for a person take no place.
+        max_jobs : int, optional
+            Jobs that this run may execute in all; rows beyond are ``skipped``. None means no limit.
+        max_cost : float, optional
+            The same in money, by the price that Opus estimates for one job. None means no limit.
+        on_invalid : {"raise", "skip"}
+            What to do when rows cannot be sent: refuse the whole plan, or run the others.
+        fetch_audit : bool
+            Whether the audit of each ended job is fetched with its results.
+        progress : {"auto", "widget", "text", "off"} or Observer
+            What is shown; an observer of your own is told of every event.
+        fresh : bool
+            True sets an earlier run of the same name aside and buys everything anew.
+        **initiate
+            Parameters of ``POST /job/initiate`` for this run; see ``wf.plan``.
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        PlanRefused
+            Rows cannot be sent, and ``on_invalid`` is ``"raise"``; or no row can be sent at all. Nothing was sent.
+        RunLocked
+            Another process works on the run of this name.
+        """
+        limits = self._limits(max_concurrency, max_jobs, max_cost)
+        self._require_active()
+        self._refuse(on_invalid)
+        connection = self._connection if not initiate else with_parameters(self._connection, initiate)
+        titles = _Titles(connection, self._sheet)
+        ledger = connection.ledger()
+        about = self._about(connection, fetch_audit=fetch_audit, max_concurrency=max_concurrency)
+        book, lock = self._open_book(ledger, name or self.default_name, about, fresh=fresh)
+        try:
+            run = Run(
+                book,
+                connection.api,
+                index=self._sheet.index,
+                sheet=self._df,
+                limits=limits,
+                invalid=len(self) - self.ready,
+                progress=progress,
+            )
+            return run.begin(lock, self._rows(titles))
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def default_name(self) -> str:
+        """The name of the run that ``start()`` without a name begins or continues."""
+        record = self._connection.record
+        slug = re.sub(r"[^a-z0-9]+", "-", record.name.lower()).strip("-")[:32] or "run"
+        constants = {name: repr(value) for name, value in self._sheet.constants.items()}
+        meaning = json.dumps(
+            [self._connection.settings.base_url, record.workflow_id, self.columns, constants], sort_keys=True
+        )
+        return f"{slug}-{hashlib.sha256(meaning.encode()).hexdigest()[:6]}"
+
+    # -- how it looks -----------------------------------------------------------------------------------
+
+    def _card(self) -> Any:
+        estimate = self.estimate
+        times = (estimate["time_low_s"], estimate["time_high_s"])
+        return plan_card(
+            workflow_name=self._connection.record.name,
+            rows=len(self),
+            ready=self.ready,
+            mapping=self.mapping[["input", "column", "source", "reason"]].to_dict("records"),
+            issues=self.issues.head(SHOWN_ISSUES).to_dict("records"),
+            issues_total=len(self.issues),
+            price=None if estimate["price"] is pd.NA else float(estimate["price"]),
+            time_s=None if pd.NA in times else (float(times[0]), float(times[1])),
+        )
+
+    def __repr__(self) -> str:
+        return str(self._card().text)
+
+    def _repr_html_(self) -> str:
+        return str(self._card().html)
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _history(self) -> PastRuns:
+        if self._past is None:
+            folder = self._connection.settings.ledger
+            # Looking at a plan must not make a ledger.
+            there = (folder / "ledger.sqlite").exists()
+            self._past = (
+                read_past(self._connection.ledger(), self._connection.record.workflow_id) if there else PastRuns()
+            )
+        return self._past
+
+    def _limits(self, max_concurrency: int, max_jobs: int | None, max_cost: float | None) -> Limits:
+        for name, value in (("max_concurrency", max_concurrency), ("max_jobs", max_jobs)):
+            wrong = isinstance(value, bool) or (value is not None and (not isinstance(value, int) or value < 0))
+            if wrong or (name == "max_concurrency" and not value):
+                raise SettingsError(f"{name} must be a whole number from 1", where=f"{name}={value!r}")
+        if max_cost is not None:
+            price = self._connection.record.estimate.price
+            if price is None:
+                raise SettingsError(
+                    "max_cost needs a price, and Opus gives none for this workflow",
+                    where=f"max_cost={max_cost!r}",
+                    next_step="Use max_jobs= instead.",
+                )
+            if isinstance(max_cost, bool) or not max_cost >= 0:
+                raise SettingsError("max_cost must be a number from 0", where=f"max_cost={max_cost!r}")
+            affordable = int(max_cost / price + 1e-9)
+            max_jobs = affordable if max_jobs is None else min(max_jobs, affordable)
+        return Limits(max_concurrency=max_concurrency, max_jobs=max_jobs)
+
+    def _require_active(self) -> None:
+        record = self._connection.record
+        if record.active is False:
+            raise WorkflowInactive(
+                f"Workflow {record.name!r} is not active",
+                where=record.workflow_id,
+                next_step="Its author can activate it in Opus; then read it again. Nothing was sent.",
+            )
+
+    def _refuse(self, on_invalid: str) -> None:
+        if on_invalid not in {"raise", "skip"}:
+            raise SettingsError("on_invalid must be 'raise' or 'skip'", where=f"on_invalid={on_invalid!r}")
+        errors = self.issues[self.issues["severity"] == "error"]
+        ready = self.ready
+        if errors.empty or (on_invalid == "skip" and ready):
+            return
+        bad = len(self) - ready
+        lines = [_issue_line(each) for each in errors.head(SHOWN_ISSUES).to_dict("records")]
+        if len(errors) > SHOWN_ISSUES:
+            lines.append(f"  ... and {len(errors) - SHOWN_ISSUES} more")
+        found = f"{len(errors)} problem{'s' if len(errors) != 1 else ''}"
+        everything = f"plan.issues has all {len(errors)}, with a fix for each;"
+        way_out = (
+            f'{everything} start(on_invalid="skip") runs the other {ready} rows.'
+            if ready
+            else f"{everything} no row can be sent as it is."
+        )
+        raise PlanRefused(
+            f"{found} in {bad} of {len(self)} rows. Nothing was sent.\n" + "\n".join(lines),
+            next_step=way_out,
+            issues=self.issues,
+        )
+
+    def _about(self, connection: Connection, *, fetch_audit: bool, max_concurrency: int) -> dict[str, Any]:
+        record = connection.record
+        labels = [each.display_name for each in record.inputs]
+        parameters = connection.parameters
+        return {
+            "workflow_name": record.name,
+            "base_url": connection.settings.base_url,
+            "api": connection.api.name,
+            "inputs": record.inputs.to_json(),
+            "outputs": record.outputs.to_json(),
+            "parameters": {
+                name: getattr(parameters, name)
+                for name in parameters.__slots__
+                if getattr(parameters, name) is not None
+            },
+            "workspace_id": connection.workspace_id,
+            "version": connection.version,
+            "checked_version": record.version,
+            # A rebuilt workflow has new variable names; the label is what stays.
+            "names": {
+                each.variable_name: each.display_name for each in record.inputs if labels.count(each.display_name) == 1
+            },
+            "fetch_audit": fetch_audit,
+            "max_concurrency": max_concurrency,
+            "price": record.estimate.price,
+            "time_s": record.estimate.time_s,
+            "index": pack_index(self._sheet.index),
+        }
+
+    def _open_book(self, ledger: Ledger, name: str, about: dict[str, Any], *, fresh: bool) -> tuple[Book, RunLock]:
+        workflow_id = self._connection.record.workflow_id
+        if Book.exists(ledger, name):
+            known = Book.open(ledger, name)
+            if (alive := Run.alive(known)) is not None:
+                alive.let_go()
+            if fresh:
+                lock = RunLock(known)
+                lock.take()
+                kept = known.set_aside()
+                lock.release()
+                say(f"fresh=True: a new purchase. The earlier run of this name is kept as {kept!r}.")
+        if not Book.exists(ledger, name):
+            try:
+                book = Book.create(ledger, name, workflow_id, len(self), about)
+            except LedgerError:
+                # Another process made it a moment ago.
+                if not Book.exists(ledger, name):
+                    raise
+            else:
+                lock = RunLock(book)
+                lock.take()
+                return book, lock
+        book = Book.open(ledger, name)
+        if book.record_of_run.workflow_id != workflow_id:
+            raise SettingsError(
+                f"Run {name!r} belongs to another workflow",
+                where=f"{book.record_of_run.about.get('workflow_name')} ({book.record_of_run.workflow_id})",
+                next_step="Choose another name; nothing was sent.",
+            )
+        lock = RunLock(book)
+        lock.take()
+        counts = ", ".join(f"{number} {state}" for state, number in book.counts().items())
+        say(
+            f"Run {name!r} goes on ({counts}): rows that it knows are kept, only new ones are started. "
+            "Another name, or fresh=True, buys everything anew."
+        )
+        book.begin_sheet(len(self))
+        fresh_word = book.record_of_run.about.get("fresh_word")
+        book.change_about(**about, **({} if fresh_word is None else {"fresh_word": fresh_word}))
+        return book, lock
+
+    def _rows(self, titles: _Titles) -> Iterator[SheetRow]:
+        sheet = self._sheet
+        reasons = self._reasons()
+        for position, label in enumerate(pack_labels(sheet.index)):
+            if sheet.invalid[position]:
+                yield SheetRow(position, label, problem=reasons.get(position) or reasons.get(-1) or "cannot be sent")
+            else:
+                title, description = titles.of(position)
+                yield SheetRow(position, label, None, title, description, sheet.inputs_of(position))
+
+    def _reasons(self) -> dict[int, str]:
+        reasons: dict[int, str] = {}
+        errors = (self.issues["severity"] == "error").to_numpy()
+        for position, column, problem in zip(
+            self._sheet.issue_positions[errors],
+            self.issues["column"][errors],
+            self.issues["problem"][errors],
+            strict=True,
+        ):
+            text = problem if pd.isna(column) else f"{column}: {problem}"
+            known = reasons.get(int(position))
+            reasons[int(position)] = text if known is None else f"{known}; {text}"
+        return reasons
+
+
+class _Titles:
+    """Titles and descriptions of jobs: the user's templates over the row's columns, or what reads well."""
+
+    _hole = re.compile(r"\{([^{}]+)\}")
+
+    def __init__(self, connection: Connection, sheet: CheckedSheet) -> None:
+        self._sheet = sheet
+        self._title = connection.titles.get("title")
+        self._description = connection.titles.get("description")
+        self._name = connection.record.name or "opus_nb"
+        self._needs_row = False
+        known = set(sheet.row_values(0)) if sheet.row_count else set()
+        for template in (self._title, self._description):
+            for hole in self._hole.findall(template or ""):
+                self._needs_row = True
+                if sheet.row_count and hole not in known:
+                    raise MappingError(
+                        "A title or description names a column that the sheet does not have",
+                        where="{" + hole + "}",
+                        came_back="its columns are " + ", ".join(map(repr, sorted(known)[:12])),
+                    )
+
+    def of(self, position: int) -> tuple[str, str]:
+        """Return title and description of one row."""
+        values = self._sheet.row_values(position) if self._needs_row else {}
+
+        def fill(template: str) -> str:
+            return self._hole.sub(lambda hole: values.get(hole[1], ""), template)
+
+        label = self._sheet.index[position]
+        title = fill(self._title) if self._title is not None else f"{self._name}, row {label}"
+        return title, fill(self._description) if self._description is not None else ""
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _issue_line(issue: Mapping[Any, Any]) -> str:
+    where = "the sheet" if pd.isna(issue["row"]) else f"row {issue['row']}"
+    if not pd.isna(issue["column"]):
+        where += f", column {issue['column']!r}"
+    if not pd.isna(issue["input"]):
+        where += f" -> input {issue['input']!r}"
+    return f"  {where}: {issue['problem']}"

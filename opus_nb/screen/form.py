@@ -1,0 +1,335 @@
+"""``wf.form()``: one job, filled in by hand.
+
+The form knows a schema and two callables. It checks everything before it hands anything over, says what is
+wrong beside each field, follows the job, and shows what came of it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import pprint
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from opus_nb.job import LocalFile
+from opus_nb.screen.environment import Environment, probe
+from opus_nb.screen.fields import Control, make_control
+from opus_nb.screen.inputs_plain import Make
+from opus_nb.screen.job_card import job_card
+from opus_nb.screen.markup import STYLE, clip, escape
+from opus_nb.screen.pump import pump
+from opus_nb.screen.widget_pieces import FORM_STYLE, action_button, show_widget
+from opus_nb.service.schema import Field, Schema
+from opus_nb.service.values import check_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Form", "JobLook", "JobToFollow"]
+
+_log = logging.getLogger("opus_nb")
+
+_LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class JobLook:
+    """One job at one moment, as `job_card` shows it. See there for the parts."""
+
+    state: str
+    is_over: bool
+    title: str = ""
+    job_id: str | None = None
+    word: str | None = None
+    nodes_done: int | None = None
+    nodes_total: int | None = None
+    elapsed_s: float | None = None
+    error: str | None = None
+    results: Mapping[str, Any] | None = None
+    audit: tuple[Mapping[str, Any], ...] = ()
+
+
+class JobToFollow(Protocol):
+    """What the form is given for a job that was submitted."""
+
+    def look(self) -> JobLook:
+        """Return where the job stands; called from a thread of the form, twice a second, until it is over."""
+
+
+class Form:
+    """One input after the other, *Run*, and the job's card below.
+
+    Parameters
+    ----------
+    schema : Schema
+        The inputs.
+    title : str
+        Shown at the head; usually the workflow's name.
+    submit : callable
+        ``submit(values)`` sends one job and returns a `JobToFollow`. Called from a thread of the form, with
+        every value checked. What it raises is shown.
+    check : callable, optional
+        ``check(values)`` returns variable name to problem, for what the schema alone cannot tell.
+    values : Mapping, optional
+        Variable name to value, to begin with; whatever does not fit is shown all the same.
+    argument_names : Mapping, optional
+        Variable name to the keyword that ``wf.submit`` takes; None uses the variable names.
+    call : str
+        What the copied Python calls.
+    widgets : Mapping, optional
+        Own controls; see `opus_nb.screen.fields.make_control`.
+    environment : Environment, optional
+        Where we are; None asks the probe.
+
+    Notes
+    -----
+    Nothing is sent before *Run* is pressed, and a second press while a job is on its way sends nothing.
+    Uploaded files are kept in a temporary folder of this process.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        title: str,
+        submit: Callable[[dict[str, Any]], JobToFollow],
+        check: Callable[[dict[str, Any]], Mapping[str, str]] | None = None,
+        values: Mapping[str, Any] | None = None,
+        argument_names: Mapping[str, str] | None = None,
+        call: str = "wf.submit",
+        widgets: Mapping[str, Callable[[Field, Make], Control]] | None = None,
+        environment: Environment | None = None,
+    ) -> None:
+        self.schema, self.title = schema, title
+        self._submit, self._check = submit, check
+        self._argument_names = dict(argument_names or {})
+        self._call = call
+        self._environment = environment or probe()
+        self._collected: list[dict[str, Any]] = []
+        self._busy = threading.Lock()
+        self.job: JobToFollow | None = None
+        self._controls = {field.variable_name: make_control(field, widgets=widgets) for field in schema}
+        self._build()
+        for field in schema:
+            if field.default is not None and field.kind not in {"file", "files"}:
+                self._controls[field.variable_name].write(field.default)
+        if values:
+            self.value = dict(values)
+        for name, control in self._controls.items():
+            control.watch(partial(self._judge, name))
+
+    def _build(self) -> None:
+        import ipywidgets as widgets
+
+        self._problems = {name: widgets.HTML() for name in self._controls}
+        rows: list[Any] = []
+        for field in self.schema:
+            shown = [self._controls[field.variable_name].widget]
+            words = _help_words(field)
+            if words:
+                shown.append(widgets.HTML(f'<span class="opus-nb-help">{escape(words)}</span>'))
+            shown.append(self._problems[field.variable_name])
+            rows.append(widgets.VBox(shown, layout={"margin": "0 0 10px 0"}))
+        self._run_button = action_button(
+            "Run", "check everything, then send one paid job", self.run, icon="play", style="primary"
+        )
+        buttons = [
+            self._run_button,
+            action_button("Copy as Python", "the call that sends these values", self._show_code, icon="code"),
+            action_button("Add to table", "keep these values as one row of form.table", self.add_to_table, icon="plus"),
+        ]
+        self._said = widgets.HTML()
+        self._code = widgets.Textarea(rows=6, layout={"width": "620px", "display": "none"})
+        self._card = widgets.HTML()
+        head = widgets.HTML(
+            f'{STYLE}{FORM_STYLE}<div class="opus-nb"><span class="on-head">{escape(clip(self.title, 100))}</span>'
+            '<div class="on-soft">* required. Nothing is sent before Run.</div></div>'
+        )
+        wrap = widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap"))
+        self.widget = widgets.VBox([head, *rows, wrap, self._said, self._code, self._card])
+        self.widget.add_class("opus-nb-form")
+
+    # values
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The values as they would be sent, by variable name; empty inputs and unreadable ones are left out."""
+        return self._read()[0]
+
+    @value.setter
+    def value(self, values: Mapping[str, Any]) -> None:
+        by_label = {field.display_name: field.variable_name for field in self.schema}
+        for name, value in values.items():
+            control = self._controls.get(name) or self._controls.get(by_label.get(name, ""))
+            if control is None:
+                known = ", ".join(field.display_name for field in self.schema)
+                raise KeyError(f"{name!r} is no input of this workflow; its inputs are {known}")
+            control.write(value)
+
+    def problems(self) -> dict[str, str]:
+        """Check every input and return variable name to problem; the same is shown beside each field."""
+        values, problems = self._read()
+        if not problems and self._check is not None:
+            problems = {str(name): str(problem) for name, problem in self._check(values).items()}
+        for name, shown in self._problems.items():
+            _show_problem(shown, problems.get(name, ""))
+        return problems
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, str]]:
+        values: dict[str, Any] = {}
+        problems: dict[str, str] = {}
+        for field in self.schema:
+            value, problem = self._read_one(field)
+            if problem:
+                problems[field.variable_name] = problem
+            elif value is not None:
+                values[field.variable_name] = value
+        return values, problems
+
+    def _read_one(self, field: Field) -> tuple[Any, str | None]:
+        try:
+            value = self._controls[field.variable_name].read()
+        except ValueError as error:
+            return None, str(error)
+        return value, check_value(field, value)
+
+    def _judge(self, name: str) -> None:
+        """Look at one field again while it is changed: what is mended should look mended at once."""
+        value, problem = self._read_one(self.schema[name])
+        if value is None and problem and not self._problems[name].value:
+            return  # an empty field that was not judged yet is no reproach
+        _show_problem(self._problems[name], problem or "")
+
+    # verbs
+
+    def run(self) -> None:
+        """Check everything; if nothing is wrong, send one job and follow it below. Returns at once.
+
+        Where a finished cell is not repainted (Colab), it returns when the job is over.
+        """
+        problems = self.problems()
+        if problems:
+            number = f"{len(problems)} input{'s' if len(problems) > 1 else ''}"
+            self._say(f"Nothing was sent: {number} cannot be used yet; the reason stands beside each.")
+            return
+        if not self._busy.acquire(blocking=False):
+            self._say("A job of this form is still on its way; nothing more was sent.")
+            return
+        self._run_button.disabled = True
+        self._say("Sending …")
+        values = self.value
+        follower = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._follow, values), name="opus-nb-form", daemon=True
+        )
+        follower.start()
+        while follower.is_alive() and not self._environment.repaints_finished_cells:
+            pump()
+            follower.join(0.05)
+
+    def _follow(self, values: dict[str, Any]) -> None:
+        try:
+            self.job = self._submit(values)
+            self._say("Sent.")
+            while True:
+                look = self.job.look()
+                self._paint(look)
+                if look.is_over:
+                    break
+                time.sleep(_LOOK_EVERY_S)
+            self._say("")
+        except Exception as error:
+            _log.warning("the form of %s could not submit or follow its job", self.title, exc_info=True)
+            self._say(str(error))
+        finally:
+            self._busy.release()
+            self._run_button.disabled = False
+
+    def _paint(self, look: JobLook) -> None:
+        card = job_card(
+            title=look.title or self.title,
+            job_id=look.job_id,
+            state=look.state,
+            word=look.word,
+            nodes_done=look.nodes_done,
+            nodes_total=look.nodes_total,
+            elapsed_s=look.elapsed_s,
+            error=look.error,
+            results=look.results,
+            audit=look.audit,
+        )
+        if self._card.value != card.html:
+            self._card.value = card.html
+
+    def code(self) -> str:
+        """Return the Python call that sends what stands in the form."""
+        lines = []
+        for name, value in self.value.items():
+            argument = self._argument_names.get(name, name)
+            said = pprint.pformat(_plain(value), width=90, sort_dicts=False).replace("\n", "\n    ")
+            if argument.isidentifier():
+                lines.append(f"    {argument}={said},\n")
+            else:
+                lines.append(f"    **{{{argument!r}: {said}}},\n")
+        return f"job = {self._call}(\n{''.join(lines)})" if lines else f"job = {self._call}()"
+
+    def _show_code(self) -> None:
+        self._code.value = self.code()
+        self._code.layout.display = ""
+
+    def add_to_table(self) -> None:
+        """Keep what stands in the form as one row of ``table``; it is checked only by ``wf.plan``."""
+        values = self.value
+        self._collected.append({field.display_name: _plain(values.get(field.variable_name)) for field in self.schema})
+        number = len(self._collected)
+        self._say(f"form.table has {number} row{'s' if number > 1 else ''} now; wf.plan(form.table) checks them.")
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The collected forms: one row each, one object column per input by its display name."""
+        import pandas as pd
+
+        columns = [field.display_name for field in self.schema]
+        frame: pd.DataFrame = pd.DataFrame(self._collected, columns=columns, dtype=object)
+        return frame
+
+    def _say(self, text: str) -> None:
+        self._said.value = f'<div class="opus-nb" role="status" aria-live="polite">{escape(text)}</div>' if text else ""
+
+    # showing
+
+    def __repr__(self) -> str:
+        return f"<Form for {self.title!r}: {len(self.schema)} inputs>"
+
+    def _ipython_display_(self) -> None:
+        html = f"<i>A form for {escape(self.title)}: run this cell again to use it.</i>"
+        show_widget(self.widget, html=html, text=repr(self))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as one would write it in Python or in a sheet: files by their path."""
+    if isinstance(value, LocalFile):
+        return value.path
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return value
+
+
+def _help_words(field: Field) -> str:
+    words = [field.description] if field.description else []
+    if field.kind in {"file", "files"} and field.default:
+        shown = field.default[0] if isinstance(field.default, list) else field.default
+        words.append(f"The author's example is {clip(shown, 120)}; it is not sent.")
+    return " ".join(words)
+
+
+def _show_problem(shown: Any, problem: str) -> None:
+    text = f'<span class="opus-nb-problem" role="alert">✗ {escape(problem)}</span>' if problem else ""
+    if shown.value != text:
+        shown.value = text

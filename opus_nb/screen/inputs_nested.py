@@ -1,0 +1,183 @@
+"""How an input that holds others looks in a form: lists and objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from opus_nb.screen.inputs_plain import WIDE, Control, JsonControl, Make, label_for
+from opus_nb.screen.markup import escape
+from opus_nb.service.schema import Field
+from opus_nb.service.values import check_value, coerce_value
+
+__all__ = ["LinesControl", "ListControl", "ObjectControl"]
+
+
+class LinesControl(JsonControl):
+    """A list of which the schema says nothing: one text per line, or a JSON list."""
+
+    def build(self) -> Any:
+        """Return a Textarea."""
+        import ipywidgets as widgets
+
+        return widgets.Textarea(
+            rows=4,
+            placeholder='one per line, or a JSON list such as [1, 2] or ["a", "b"]',
+            description=label_for(self.field),
+            layout={"width": WIDE},
+            style={"description_width": "initial"},
+        )
+
+    def read(self) -> Any:
+        """Return a list."""
+        text = self.widget.value.strip()
+        if text.startswith("["):
+            return super().read()
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return coerce_value(self.field, lines) if lines else None
+
+
+def _head(field: Field) -> Any:
+    import ipywidgets as widgets
+
+    return widgets.HTML(
+        f'<span class="opus-nb-label">{escape(field.display_name)}{" *" if field.required else ""}</span>'
+    )
+
+
+class ListControl(Control):
+    """A list with a control for each item, a button to add one, and one beside each to take it out."""
+
+    def __init__(self, field: Field, make: Make) -> None:
+        self.items: list[Control] = []
+        self._changed: list[Callable[[], None]] = []
+        super().__init__(field, make)
+
+    def build(self) -> Any:
+        """Return a box of rows."""
+        import ipywidgets as widgets
+
+        self._rows = widgets.VBox([])
+        add = widgets.Button(
+            description="Add", icon="plus", tooltip=f"one more for {self.field.display_name}", layout={"width": "auto"}
+        )
+        add.on_click(lambda _: self.add())
+        return widgets.VBox([_head(self.field), self._rows, add])
+
+    def item_field(self, number: int) -> Field:
+        """Return the field of an item, labelled by its place in the list."""
+        item = self.field.item or Field("item", "item", "str", "str", required=False)
+        return replace(item, display_name=f"{self.field.display_name}, item {number}", required=False, description="")
+
+    def add(self, value: Any = None) -> Control:
+        """Add an item at the end and return its control."""
+        control = self.make(self.item_field(len(self.items) + 1))
+        if value is not None:
+            control.write(value)
+        for changed in self._changed:
+            control.watch(changed)
+        self.items.append(control)
+        self._draw()
+        return control
+
+    def _draw(self) -> None:
+        import ipywidgets as widgets
+
+        rows = []
+        for control in self.items:
+            out = widgets.Button(icon="times", tooltip="take this one out", layout={"width": "36px"})
+            out.on_click(lambda _, gone=control: self._remove(gone))
+            rows.append(widgets.HBox([control.widget, out], layout={"align_items": "flex-end"}))
+        self._rows.children = tuple(rows)
+
+    def _remove(self, control: Control) -> None:
+        if control in self.items:
+            self.items.remove(control)
+            self._draw()
+            self._tell()
+
+    def _tell(self) -> None:
+        for changed in self._changed:
+            changed()
+
+    def read(self) -> Any:
+        """Return a list of what stands in the items; empty items are left out, no items is nothing."""
+        values = []
+        for number, control in enumerate(self.items, start=1):
+            try:
+                value = control.read()
+            except ValueError as error:
+                raise ValueError(f"Item {number}: {error}") from error
+            if value is not None:
+                values.append(value)
+        return values or None
+
+    def write(self, value: Any) -> None:
+        """Show one item per entry; text that is a JSON list is read as one."""
+        self.items = []
+        for each in _as_list(self.field, value):
+            self.add(each)
+        self._draw()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Follow every item, those added later included."""
+        self._changed.append(changed)
+        for control in self.items:
+            control.watch(changed)
+
+
+def _as_list(field: Field, value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if value is None or str(value) in {"", "nan", "NaT", "<NA>"}:
+        return []
+    try:
+        return list(coerce_value(field, value))
+    except (ValueError, TypeError):
+        return [part.strip() for part in str(value).replace("\n", ";").split(";") if part.strip()]
+
+
+class ObjectControl(Control):
+    """An object whose members the schema defines: one control each, in a frame."""
+
+    def build(self) -> Any:
+        """Return a box with the members' controls."""
+        import ipywidgets as widgets
+
+        self.members = {each.variable_name: self.make(each) for each in self.field.members}
+        inside = widgets.VBox([control.widget for control in self.members.values()])
+        inside.add_class("opus-nb-object")
+        return widgets.VBox([_head(self.field), inside])
+
+    def read(self) -> Any:
+        """Return a dict of the members that hold something; nothing where none does."""
+        found: dict[str, Any] = {}
+        for name, control in self.members.items():
+            try:
+                value = control.read()
+                problem = check_value(control.field, value) if value is not None else None
+            except ValueError as error:
+                problem = str(error)
+            if problem:
+                raise ValueError(f"{control.field.display_name}: {problem}")
+            if value is not None:
+                found[name] = value
+        return found or None
+
+    def write(self, value: Any) -> None:
+        """Show the members of a dict, or of text that is a JSON object."""
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = None
+        given = value if isinstance(value, Mapping) else {}
+        for name, control in self.members.items():
+            control.write(given.get(name))
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Follow every member."""
+        for control in self.members.values():
+            control.watch(changed)

@@ -1,0 +1,232 @@
+"""How one plain input looks in a form: text, number, yes or no, date, choice, JSON.
+
+A control shows one `Field` and gives back a checked value. Making your own takes a subclass of `Control` and a
+line in the table of `opus_nb.screen.fields`.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+from opus_nb.service.schema import Field
+from opus_nb.service.values import coerce_value
+
+__all__ = [
+    "BoolControl",
+    "ChoiceControl",
+    "Control",
+    "DateControl",
+    "JsonControl",
+    "Make",
+    "NumberControl",
+    "TextControl",
+    "label_for",
+]
+
+Make = Callable[[Field], "Control"]
+
+_LONG_WORDS = (
+    "paragraph",
+    "long",
+    "describe",
+    "description",
+    "notes",
+    "comment",
+    "message",
+    "instructions",
+    "body",
+    "letter",
+)
+WIDE = "620px"
+
+
+class Control:
+    """One input on the screen.
+
+    Parameters
+    ----------
+    field : Field
+        What is asked for.
+    make : callable
+        Makes the control of another field; containers need it for what they hold.
+
+    Attributes
+    ----------
+    widget : ipywidgets.Widget
+        What is shown.
+    """
+
+    widget: Any
+
+    def __init__(self, field: Field, make: Make) -> None:
+        self.field, self.make = field, make
+        self.widget = self.build()
+
+    def build(self) -> Any:
+        """Return the widget; called once."""
+        raise TypeError(f"{type(self).__name__} does not say how it looks")
+
+    def read(self) -> Any:
+        """Return the checked value, None for nothing.
+
+        Raises
+        ------
+        ValueError
+            What stands there cannot be read; the message is shown beside the field.
+        """
+        return coerce_value(self.field, self.widget.value)
+
+    def write(self, value: Any) -> None:
+        """Show ``value``, whatever it is: what does not fit stays visible, so that it can be mended."""
+        self.widget.value = "" if _is_missing(value) else str(value)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` whenever the user changes something."""
+        self.widget.observe(lambda _: changed(), "value")
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or str(value) in {"nan", "NaT", "<NA>"}
+
+
+def label_for(field: Field) -> str:
+    """Return the label of a field; ipywidgets 7 reads labels as HTML, 8 does not."""
+    import ipywidgets as widgets
+
+    text = f"{field.display_name} *" if field.required else field.display_name
+    return text if widgets.Text().has_trait("description_allow_html") else html.escape(text)
+
+
+def _style(field: Field) -> dict[str, Any]:
+    return {"description": label_for(field), "layout": {"width": WIDE}, "style": {"description_width": "initial"}}
+
+
+class TextControl(Control):
+    """Text on one line, or a box where the author seems to expect more."""
+
+    def build(self) -> Any:
+        """Return a Text or a Textarea."""
+        import ipywidgets as widgets
+
+        hint = f"{self.field.display_name} {self.field.description}".lower()
+        sample = str(self.field.default or "")
+        long = any(word in hint for word in _LONG_WORDS) or len(sample) > 80 or "\n" in sample
+        return widgets.Textarea(rows=4, **_style(self.field)) if long else widgets.Text(**_style(self.field))
+
+    def read(self) -> Any:
+        """Return the text; nothing where it is empty."""
+        return coerce_value(self.field, self.widget.value) if self.widget.value != "" else None
+
+
+class NumberControl(Control):
+    """A number in a text box: what is no number is said beside it, and never silently replaced."""
+
+    def build(self) -> Any:
+        """Return a Text."""
+        import ipywidgets as widgets
+
+        hint = "a whole number" if self.field.kind == "int" else "a number, such as 45.8"
+        return widgets.Text(placeholder=hint, **_style(self.field))
+
+    def read(self) -> Any:
+        """Return an int or a float."""
+        text = self.widget.value.strip()
+        return coerce_value(self.field, text) if text else None
+
+
+class ChoiceControl(Control):
+    """One of the author's choices; an empty line says that none is made yet."""
+
+    def build(self) -> Any:
+        """Return a Dropdown."""
+        import ipywidgets as widgets
+
+        options = [("", None), *((str(each), each) for each in self.field.options)]
+        return widgets.Dropdown(options=options, value=None, **_style(self.field))
+
+    def read(self) -> Any:
+        """Return the choice itself, in its own type."""
+        return self.widget.value
+
+    def write(self, value: Any) -> None:
+        """Show the choice; a value that is none of them leaves the line empty."""
+        found = [each for _, each in self.widget.options if each == value or str(each) == str(value)]
+        self.widget.value = found[0] if found and not _is_missing(value) else None
+
+
+class BoolControl(ChoiceControl):
+    """Yes, no, or nothing said: no answer is never taken for a no."""
+
+    def build(self) -> Any:
+        """Return a Dropdown with three lines."""
+        import ipywidgets as widgets
+
+        nothing = "choose …" if self.field.required else "not said"
+        options = [(nothing, None), ("yes", True), ("no", False)]
+        return widgets.Dropdown(options=options, value=None, **_style(self.field))
+
+    def write(self, value: Any) -> None:
+        """Show a bool, or what is understood as one."""
+        try:
+            value = coerce_value(self.field, value)
+        except ValueError:
+            value = None
+        self.widget.value = value if isinstance(value, bool) else None
+
+
+class DateControl(Control):
+    """A day, from a calendar; it travels in the format that the author chose."""
+
+    def build(self) -> Any:
+        """Return a DatePicker."""
+        import ipywidgets as widgets
+
+        return widgets.DatePicker(**_style(self.field))
+
+    def read(self) -> Any:
+        """Return the day as text in the field's own format."""
+        return None if self.widget.value is None else self.widget.value.strftime(self.field.date_format)
+
+    def write(self, value: Any) -> None:
+        """Show a day; what is no day leaves the field empty."""
+        try:
+            text = coerce_value(self.field, value)
+            day = datetime.strptime(text, self.field.date_format).date()  # noqa: DTZ007 a wall date
+        except (ValueError, TypeError):
+            day = None
+        self.widget.value = value if type(value) is date else day
+
+
+class JsonControl(Control):
+    """JSON in a box, with the place of the first error said."""
+
+    def build(self) -> Any:
+        """Return a Textarea."""
+        import ipywidgets as widgets
+
+        hint = '{"name": "value"}' if self.field.kind == "object" else "JSON"
+        return widgets.Textarea(rows=5, placeholder=hint, **_style(self.field))
+
+    def read(self) -> Any:
+        """Return the parsed value; for ``json_string`` the text itself, once it is JSON."""
+        text = self.widget.value.strip()
+        if not text:
+            return None
+        if self.field.kind == "other":
+            return coerce_value(self.field, text)
+        try:
+            parsed = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+        return text if self.field.kind == "json" else coerce_value(self.field, parsed)
+
+    def write(self, value: Any) -> None:
+        """Show a value as indented JSON; text that is given stays as it is."""
+        if isinstance(value, (dict, list)):
+            self.widget.value = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+        else:
+            super().write(value)

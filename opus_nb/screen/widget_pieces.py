@@ -1,0 +1,75 @@
+"""What the widget views share: buttons that cannot fail unseen, and how a widget is put on the page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["FORM_STYLE", "action_button", "show_widget", "widget_bundle"]
+
+_log = logging.getLogger("opus_nb")
+
+FORM_STYLE = (
+    "<style>"
+    ".opus-nb-form .widget-inline-hbox{flex-direction:column;align-items:stretch;height:auto}"
+    ".opus-nb-form .widget-label{width:auto!important;max-width:none;text-align:left;height:auto;font-weight:600;"
+    "overflow:visible;white-space:normal;line-height:1.5}"
+    ".opus-nb-form .opus-nb-label{font-weight:600}"
+    ".opus-nb-form .opus-nb-help{opacity:.78;font-size:12px;line-height:1.4;display:block;max-width:620px}"
+    ".opus-nb-form .opus-nb-problem{border-left:3px solid var(--jp-error-color1,#d32f2f);padding-left:8px;"
+    "line-height:1.4;display:block;max-width:620px}"
+    ".opus-nb-form .opus-nb-object{border-left:2px solid rgba(128,128,128,.4);padding-left:12px}"
+    ".opus-nb-form input:focus-visible,.opus-nb-form select:focus-visible,.opus-nb-form textarea:focus-visible,"
+    ".opus-nb-form button:focus-visible{outline:2px solid var(--jp-brand-color1,#1976d2);outline-offset:1px}"
+    "</style>"
+)
+
+
+def action_button(label: str, meaning: str, action: Callable[[], None], *, icon: str = "", style: str = "") -> Any:
+    """Make a button that calls ``action``; what that raises is logged, as the kernel would swallow it.
+
+    Parameters
+    ----------
+    label : str
+        What stands on it.
+    meaning : str
+        Its tooltip.
+    action : callable
+        Takes nothing; may run on any thread that the kernel serves widgets on.
+    icon : str
+        A Font Awesome 4 name.
+    style : str
+        One of the button styles of ipywidgets.
+
+    Returns
+    -------
+    ipywidgets.Button
+    """
+    import ipywidgets as widgets
+
+    button = widgets.Button(
+        description=label, tooltip=meaning, icon=icon, button_style=style, layout=widgets.Layout(width="auto")
+    )
+
+    def pressed(_: Any) -> None:
+        try:
+            action()
+        except Exception:
+            _log.exception("the button %r could not do its work", label)
+
+    button.on_click(pressed)
+    return button
+
+
+def widget_bundle(widget: Any, *, html: str, text: str) -> dict[str, Any]:
+    """Return what to display for a widget: its view, and what stands there where it cannot be shown."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view, "text/html": html, "text/plain": text}
+
+
+def show_widget(widget: Any, *, html: str, text: str, display_id: str | None = None) -> None:
+    """Display a widget with its fallbacks, in a form that ipywidgets 7 and 8 share."""
+    from IPython.display import display
+
+    display(widget_bundle(widget, html=html, text=text), raw=True, display_id=display_id)

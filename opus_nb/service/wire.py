@@ -1,0 +1,388 @@
+"""One HTTP exchange with Opus: paced, repeated where that is safe, and told apart when it fails.
+
+The only question that matters after a failure is whether the request may have been acted on. httpx
+answers it exactly: no connection, no place in the pool means *it never left*; anything else means *maybe*.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from opus_nb import loop
+from opus_nb.errors import (
+    AnswerLost,
+    NeverSent,
+    NotFound,
+    OpusError,
+    OpusUnreachable,
+    RateLimited,
+    ReplyUnreadable,
+    RequestRefused,
+    ServiceKeyRefused,
+    ServiceTrouble,
+)
+from opus_nb.service.pacing import Pacer, Urgency
+from opus_nb.service.replies import inner_error, read_error_body, retry_after_s
+from opus_nb.settings import ServiceKey, Settings
+
+__all__ = ["Patience", "Reply", "Wire"]
+
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+# Several small pools behind one door: httpx scans its whole pool on every request.
+POOLS = 8
+CONNECTIONS_A_POOL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long one request is repeated where repeating is safe.
+
+    Attributes
+    ----------
+    attempts : int
+        Sendings in all, the first included. 429s have a budget of their own of the same size, doubled.
+    first_wait_s, longest_wait_s : float
+        The wait doubles from the one to the other; each is shortened at random by up to a half.
+    """
+
+    attempts: int = 5
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 16.0
+
+    def wait_s(self, failures: int) -> float:
+        """Seconds to wait after so many failures."""
+        longest = min(self.longest_wait_s, self.first_wait_s * 2.0 ** (failures - 1))
+        return longest * random.uniform(0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A 2xx.
+
+    Attributes
+    ----------
+    status : int
+    text : str
+        The body as it came.
+    body : Any
+        What the body's JSON says; None for an empty body.
+    """
+
+    status: int
+    text: str = field(repr=False)
+    body: Any = field(repr=False)
+
+
+class _SpreadTransport(httpx.AsyncBaseTransport):
+    """Hands each request to the least busy of several small pools."""
+
+    def __init__(self, make: Callable[[], httpx.AsyncHTTPTransport], pools: int = POOLS) -> None:
+        self._pools = [make() for _ in range(pools)]
+        self._busy = [0] * pools
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        which = self._busy.index(min(self._busy))
+        self._busy[which] += 1
+        try:
+            return await self._pools[which].handle_async_request(request)
+        finally:
+            self._busy[which] -= 1
+
+    async def aclose(self) -> None:
+        for each in self._pools:
+            await each.aclose()
+
+
+class _KeyHeader(httpx.Auth):
+    """Puts the key on the request at the last moment, so that no client object holds it."""
+
+    def __init__(self, key: ServiceKey) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        request.headers["x-service-key"] = self._key.reveal()
+        yield request
+
+
+class Wire:
+    """Sends requests to one address with one key.
+
+    Parameters
+    ----------
+    settings : Settings
+    pacer : Pacer, optional
+        Shared by all who use the same key; made from the settings when left out.
+    patience : Patience
+    """
+
+    def __init__(self, settings: Settings, *, pacer: Pacer | None = None, patience: Patience | None = None) -> None:
+        self._settings = settings
+        self._key = settings.service_key
+        self._http: httpx.AsyncClient | None = None
+        self.patience = patience or Patience()
+        self.pacer = pacer or Pacer(settings.max_requests_per_second)
+        self.sent = 0
+
+    @property
+    def base_url(self) -> str:
+        """The address that every path is appended to."""
+        return self._settings.base_url
+
+    async def get(self, path: str, *, query: Mapping[str, Any] | None = None, doing: str) -> Reply:
+        """GET, repeated on 429, 5xx, lost connections and bodies that are cut off."""
+        return await self.send("GET", path, query=query, doing=doing, repeatable=True)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        body: Any = None,
+        query: Mapping[str, Any] | None = None,
+        repeatable: bool = False,
+        urgency: Urgency = Urgency.READ,
+        patience: Patience | None = None,
+    ) -> Reply:
+        """Send one request, and repeat it as far as is safe.
+
+        Parameters
+        ----------
+        repeatable : bool
+            True for what changes nothing when it arrives twice. False repeats only what certainly never
+            left, and a 429, which says that nothing was done.
+
+        Raises
+        ------
+        NeverSent, AnswerLost, ServiceTrouble, RateLimited, ServiceKeyRefused, NotFound, RequestRefused, ReplyUnreadable
+        """
+        content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        headers = {} if content is None else {"content-type": "application/json"}
+
+        def build(http: httpx.AsyncClient) -> httpx.Request:
+            params = {name: value for name, value in (query or {}).items() if value is not None}
+            return http.build_request(
+                method, self.base_url + path, content=content, headers=headers, params=params or None
+            )
+
+        where = f"{method} {path}"
+        return await loop.on_loop(
+            self._repeat, build, doing, where, repeatable, urgency, patience or self.patience, True
+        )
+
+    async def put_bytes(self, address: str, content: bytes, *, content_type: str | None, doing: str) -> None:
+        """PUT bytes to an upload address: no key, a known length, repeated as the bytes are the same.
+
+        Raises
+        ------
+        RequestRefused
+            ``.status`` 403 means that the address has expired or that its signature covers other headers.
+        """
+        headers = {} if content_type is None else {"content-type": content_type}
+
+        def build(http: httpx.AsyncClient) -> httpx.Request:
+            return http.build_request("PUT", address, content=content, headers=headers)
+
+        where = f"PUT to {urlsplit(address).hostname}"
+        await loop.on_loop(self._repeat, build, doing, where, True, Urgency.START, self.patience, False)
+
+    async def aclose(self) -> None:
+        """Close the connections; the wire opens them again when used."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    # -- below: on the background loop only ---------------------------------------------------------
+
+    async def _repeat(
+        self,
+        build: Callable[[httpx.AsyncClient], httpx.Request],
+        doing: str,
+        where: str,
+        repeatable: bool,
+        urgency: Urgency,
+        patience: Patience,
+        with_key: bool,
+    ) -> Reply:
+        failures = limits = 0
+        while True:
+            found = await self._once(build, doing, where, urgency, with_key)
+            if isinstance(found, Reply):
+                return found
+            if isinstance(found, RateLimited):
+                # The pacer already holds everybody back; only the count of tries is ours.
+                limits += 1
+                if limits >= 2 * patience.attempts:
+                    raise found
+                continue
+            safe = repeatable or isinstance(found, NeverSent)
+            if not safe and isinstance(found, (ServiceTrouble, ReplyUnreadable)):
+                # A gateway may give up, or a body may break, after the service has acted.
+                raise AnswerLost(
+                    f"{doing}: the answer cannot be trusted",
+                    where=where,
+                    came_back=found.came_back,
+                    status=found.status,
+                )
+            if not safe or not isinstance(found, (OpusUnreachable, ServiceTrouble, ReplyUnreadable)):
+                raise found
+            failures += 1
+            if failures >= patience.attempts:
+                raise found
+            await asyncio.sleep(patience.wait_s(failures))
+
+    async def _once(
+        self,
+        build: Callable[[httpx.AsyncClient], httpx.Request],
+        doing: str,
+        where: str,
+        urgency: Urgency,
+        with_key: bool,
+    ) -> Reply | OpusError:
+        http = self._open()
+        try:
+            request = build(http)
+        except httpx.InvalidURL:
+            return RequestRefused(f"{doing}: not an address", where=where)
+        await self.pacer.turn(urgency)
+        sent_at = asyncio.get_running_loop().time()
+        self.sent += 1
+        failure: Exception
+        try:
+            # Redirects are never followed: a body could be sent twice, or the key reach another host.
+            response = await http.send(request, auth=_KeyHeader(self._key) if with_key else None)
+        except httpx.TransportError as error:
+            failure = error
+        except (httpx.InvalidURL, httpx.DecodingError) as error:
+            failure = error
+        else:
+            found = self._judge(response, doing, where, with_key)
+            if isinstance(found, RateLimited):
+                self.pacer.slow_down(found.retry_after_s, sent_at=sent_at)
+            return found
+        finally:
+            self.pacer.done()
+        return self._lost(failure, doing, where)
+
+    def _lost(self, failure: Exception, doing: str, where: str) -> OpusError:
+        # Made outside of the except block: httpx's exceptions hold the request, and that holds the key.
+        words = self._key.scrub(f"{type(failure).__name__}: {failure}".rstrip(": "))
+        if isinstance(failure, _NEVER_LEFT):
+            return NeverSent(
+                f"{doing}: {self.base_url} cannot be reached",
+                where=where,
+                came_back=words,
+                next_step="Nothing was sent. Check the address, the network and a proxy, then try again.",
+            )
+        return AnswerLost(f"{doing}: the request left, and its answer was lost", where=where, came_back=words)
+
+    def _judge(self, response: httpx.Response, doing: str, where: str, with_key: bool) -> Reply | OpusError:
+        status, content = response.status_code, response.content
+        if 200 <= status < 300:
+            body: Any = None
+            if not content.strip():
+                # Only what was asked for can be missing: a PUT or a DELETE may well answer with nothing.
+                if status == 200 and response.request.method == "GET":
+                    return self._unreadable(response, doing, where)
+            else:
+                try:
+                    body = json.loads(content)
+                except ValueError:
+                    return self._unreadable(response, doing, where)
+            inner = inner_error(body)
+            if inner is None:
+                return Reply(status, response.text, body)
+            return self._refusal(
+                inner[0], tuple(self._key.scrub(each) for each in inner[1]), None, doing, where, with_key
+            )
+        messages = tuple(
+            self._key.scrub(each)
+            for each in read_error_body(status, response.headers.get("content-type", ""), response.text)
+        )
+        wait = retry_after_s(response.headers, _json_or_none(content)) if status in {429, 503} else None
+        return self._refusal(status, messages, wait, doing, where, with_key)
+
+    def _unreadable(self, response: httpx.Response, doing: str, where: str) -> OpusError:
+        return ReplyUnreadable(
+            f"{doing}: Opus answered {response.status_code} with something that is not JSON",
+            where=where,
+            came_back=self._key.scrub(response.text[:300]),
+            status=response.status_code,
+        )
+
+    def _refusal(
+        self, status: int, messages: tuple[str, ...], wait_s: float | None, doing: str, where: str, with_key: bool
+    ) -> OpusError:
+        said = "; ".join(messages) or "no words"
+        parts: dict[str, Any] = {"where": where, "came_back": said, "status": status, "messages": messages}
+        what = f"{doing}: Opus answered {status}"
+        if status == 401 and with_key:
+            return ServiceKeyRefused(what, next_step=f"The key came from {self._key.origin}. {self._key.hint}", **parts)
+        if status == 403 and with_key:
+            return ServiceKeyRefused(
+                what,
+                next_step="The key is valid but may not do this: it needs the permission in that workspace.",
+                **parts,
+            )
+        if status == 404:
+            return NotFound(what, next_step="It does not exist, or this key cannot see it.", **parts)
+        if status == 429:
+            return RateLimited(what, retry_after_s=wait_s, **parts)
+        if status >= 500 or status == 408:
+            return ServiceTrouble(what, next_step=_explain(said), **parts)
+        return RequestRefused(what, next_step=_explain(said), **parts)
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._http is None:
+            proxy = _proxy_for(self.base_url)
+            # One context for all pools: making one takes as long as a hundred requests.
+            secure = httpx.create_ssl_context()
+            limits = httpx.Limits(max_connections=CONNECTIONS_A_POOL, max_keepalive_connections=CONNECTIONS_A_POOL)
+
+            def make() -> httpx.AsyncHTTPTransport:
+                return httpx.AsyncHTTPTransport(verify=secure, limits=limits, proxy=proxy)
+
+            self._http = httpx.AsyncClient(
+                transport=_SpreadTransport(make),
+                timeout=httpx.Timeout(self._settings.timeout_s, pool=None),
+                follow_redirects=False,
+                headers={"user-agent": "opus_nb", "accept": "application/json"},
+            )
+        return self._http
+
+
+def _proxy_for(base_url: str) -> str | None:
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if host in {"localhost", "127.0.0.1", "::1"} or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _json_or_none(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def _explain(said: str) -> str | None:
+    words = said.lower()
+    if "no longer supported" in words or "must be a uuid" in words:
+        return (
+            "This id belongs to the older generation of workflows. Open the workflow in the Opus app and copy its "
+            "address: the id after /workflow/ is now a UUID."
+        )
+    if "not active" in words:
+        return "Activate the workflow in Opus, then run this again."
+    return None

@@ -1,0 +1,101 @@
+"""What a frame remembers of the file that it was read from, kept in ``df.attrs["opus_nb"]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from opus_nb.sheet.findings import Problem
+
+__all__ = ["ATTRS_KEY", "Origin", "read_origin"]
+
+ATTRS_KEY: Final = "opus_nb"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a frame came from. Everything has a default, because most frames come from elsewhere.
+
+    Attributes
+    ----------
+    path : str
+        Absolute path of the file, ``""`` when the frame was not read from one.
+    sheet : str
+        Name of the sheet in a workbook.
+    header_row : int
+        Row of the (last) header as the spreadsheet counts, from 1; 0 without one.
+    row_spans : tuple of (int, int)
+        Stretches of data rows: first row as the spreadsheet counts, and how many; row labels run through them.
+    columns : tuple of int
+        For each column of the frame as it was read, its place in the sheet, from 0.
+    date1904 : bool
+    is_workbook : bool
+        Read from a workbook, whose numbers have at most 15 digits.
+    number_formats : Mapping
+        Header to number format, where a column has one that matters.
+    notes : tuple of Problem
+        What was noticed while reading.
+    """
+
+    path: str = ""
+    sheet: str = ""
+    header_row: int = 0
+    row_spans: tuple[tuple[int, int], ...] = ()
+    columns: tuple[int, ...] = ()
+    date1904: bool = False
+    is_workbook: bool = False
+    number_formats: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Problem, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """Folder of the file, ``""`` when there is none."""
+        return str(Path(self.path).parent) if self.path else ""
+
+    def to_attrs(self) -> dict[str, Any]:
+        """Return a small dict that JSON can hold and that is cheap to copy; pandas copies attrs at every step."""
+        return {
+            "path": self.path,
+            "sheet": self.sheet,
+            "header_row": self.header_row,
+            "row_spans": [list(each) for each in self.row_spans],
+            "columns": list(self.columns),
+            "date1904": self.date1904,
+            "is_workbook": self.is_workbook,
+            "number_formats": dict(self.number_formats),
+            "notes": [
+                {
+                    "severity": each.severity,
+                    "code": each.code,
+                    "problem": each.problem,
+                    "fix": each.fix,
+                    "value": each.value,
+                }
+                for each in self.notes
+            ],
+        }
+
+
+def read_origin(df: pd.DataFrame) -> Origin:
+    """Return what the frame remembers; an empty `Origin` when it remembers nothing or something that is not ours."""
+    kept = df.attrs.get(ATTRS_KEY)
+    if not isinstance(kept, Mapping):
+        return Origin()
+    try:
+        return Origin(
+            path=str(kept.get("path", "")),
+            sheet=str(kept.get("sheet", "")),
+            header_row=int(kept.get("header_row", 0)),
+            row_spans=tuple((int(first), int(count)) for first, count in kept.get("row_spans", ())),
+            columns=tuple(int(each) for each in kept.get("columns", ())),
+            date1904=bool(kept.get("date1904", False)),
+            is_workbook=bool(kept.get("is_workbook", False)),
+            number_formats={str(key): str(value) for key, value in dict(kept.get("number_formats", {})).items()},
+            notes=tuple(Problem(**each) for each in kept.get("notes", ())),
+        )
+    except (TypeError, ValueError, AttributeError):
+        return Origin()

@@ -1,0 +1,177 @@
+"""Text, yes/no words and choices."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from opus_nb.service.schema import Field
+from opus_nb.sheet.casts import Cast, CastSettings, NotJsonError, json_value, plain_scalar
+from opus_nb.sheet.cells import MISSING, clean_text, shorten, show_list, show_text
+from opus_nb.sheet.findings import error, warning
+from opus_nb.sheet.guesses import closest_names
+from opus_nb.sheet.numbers import EXACT_FLOAT_LIMIT, WORKBOOK_LIMIT, digits_lost
+
+__all__ = ["cast_bools", "cast_texts", "choose_options"]
+
+_TRUE: Final = (
+    "yes y true t 1 on x ✓ ✔ ☑ ja j wahr oui o vrai si sí sì s verdadero vero sim verdadeiro tak prawda da так да 是"
+)
+_FALSE: Final = "no n false f 0 off ✗ ✘ ☐ nein falsch non faux falso não nao nee onwaar nie fałsz net нет ні 否"
+_BOOL_WORDS: Mapping[str, bool] = {
+    word: answer for words, answer in ((_TRUE, True), (_FALSE, False)) for word in words.split()
+}
+# A format that only pads with zeros, perhaps with fixed signs between: 00000, 000-00-0000.
+_ZERO_FORMAT = re.compile(r"(?=.*0)[0\-/ .\\]*0(?<!\.0)")
+
+
+def cast_bools(field: Field, values: Sequence[Any], settings: CastSettings) -> Cast:
+    """Cast to ``bool``: yes/no words of several languages, 1 and 0, ``x`` and check marks."""
+    cast = Cast([MISSING] * len(values))
+    for place, value in enumerate(values):
+        plain = plain_scalar(value)
+        answer: bool | None = None
+        if isinstance(plain, bool):
+            answer = plain
+        elif isinstance(plain, (int, float, Decimal)) and plain in (0, 1):
+            answer = bool(plain)
+        elif isinstance(plain, str):
+            word = clean_text(plain).casefold().rstrip(".!")
+            answer = _BOOL_WORDS.get(word.removesuffix(".0"))
+        if answer is None:
+            problem = f"{shorten(show_text(value), 40)!r} is neither yes nor no"
+            cast.add(place, error("not_a_bool", problem, "Write yes or no (also true/false, 1/0, x)."))
+        else:
+            cast.values[place] = answer
+    return cast
+
+
+def cast_texts(field: Field, values: Sequence[Any], settings: CastSettings) -> Cast:
+    """Cast to ``str``.
+
+    Text stays letter for letter but for spaces at its ends. Numbers are written as the workbook shows them where
+    its format only pads with zeros, and without ``.0`` where the whole column holds whole numbers (which is what
+    becomes of ids beside an empty cell). Long ids that went through a float are refused, because it rounded them.
+    """
+    cast = Cast([MISSING] * len(values))
+    floats = [float(value) for value in values if isinstance(value, (float, np.floating))]
+    all_whole = all(number.is_integer() for number in floats)
+    trimmed: list[str] = []
+    for place, value in enumerate(values):
+        if isinstance(value, str):
+            text = str(value)
+            edges = text.strip(" \t\r\n\u00a0\u202f\u2007\ufeff\u200b")
+            if len(edges) != len(text):
+                trimmed.append(edges)
+            cast.values[place] = edges
+        else:
+            _put_text(cast, place, plain_scalar(value), settings, all_whole)
+    if trimmed:
+        what = f"{len(trimmed)} different texts begin or end with spaces that nobody sees; they are sent without them"
+        cast.remarks.append(warning("spaces_trimmed", what, "Nothing to do, unless the spaces matter.", trimmed[0]))
+    return cast
+
+
+def _put_text(cast: Cast, place: int, value: Any, settings: CastSettings, all_whole: bool) -> None:
+    if isinstance(value, bool):
+        cast.values[place] = "true" if value else "false"
+        cast.add(place, warning("bool_as_text", f"A yes/no value is sent as the text {cast.values[place]!r}", _AS_TEXT))
+    elif isinstance(value, float):
+        limit = WORKBOOK_LIMIT if settings.from_workbook else EXACT_FLOAT_LIMIT
+        if value.is_integer() and abs(value) >= limit:
+            cast.add(place, digits_lost(value, settings.from_workbook))
+        elif value in (float("inf"), float("-inf")):
+            cast.add(place, error("infinite", "Infinity is no value to send", "Leave the cell empty, or correct it."))
+        elif value.is_integer() and all_whole:
+            cast.values[place] = _padded(int(value), settings.number_format)
+        else:
+            cast.values[place] = repr(value)
+    elif isinstance(value, int):
+        cast.values[place] = _padded(value, settings.number_format)
+    elif isinstance(value, (list, tuple, dict, set, frozenset, np.ndarray)):
+        try:
+            cast.values[place] = json.dumps(json_value(value), ensure_ascii=False)
+        except (NotJsonError, RecursionError) as reason:
+            cast.add(place, error("not_text", f"This cannot be written as text: {reason}", "Give a text here."))
+        else:
+            cast.add(place, warning("container_as_text", "A list or object is sent as JSON text", _AS_TEXT))
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        cast.add(
+            place, error("not_text", "The cell holds bytes, no text", "Decode it: df[column].str.decode('utf-8').")
+        )
+    elif isinstance(value, (dt.date, dt.time, dt.timedelta, Decimal)) or _is_plain_object(value):
+        cast.values[place] = show_text(value)
+    else:
+        problem = f"A {type(value).__name__} is no text"
+        cast.add(place, error("not_text", problem, "Make the column text first: df[column].astype(str)."))
+
+
+_AS_TEXT = "If the workflow expects something else, map another column."
+
+
+def _is_plain_object(value: Any) -> bool:
+    """Return True for objects whose own text says what they are: paths, UUIDs, periods, intervals, enums."""
+    return isinstance(value, (pd.Period, pd.Interval)) or type(value).__module__.split(".")[0] in {
+        "pathlib",
+        "uuid",
+        "ipaddress",
+        "fractions",
+    }
+
+
+def _padded(number: int, number_format: str) -> str:
+    digits = str(number)
+    pattern = number_format.replace('"', "").replace("\\", "")
+    if number < 0 or not pattern or not _ZERO_FORMAT.fullmatch(pattern):
+        return digits
+    zeros = pattern.count("0")
+    if "." in pattern or len(digits) > zeros:
+        return digits
+    rest = iter(digits.zfill(zeros))
+    return "".join(next(rest) if sign == "0" else sign for sign in pattern)
+
+
+def choose_options(field: Field, cast: Cast) -> None:
+    """Replace each value by the option that it means; exactly, else without regard to case and spaces."""
+    exact = {_option_key(option): option for option in field.options}
+    folded: dict[str, list[Any]] = {}
+    for option in field.options:
+        folded.setdefault(_fold_option(option), []).append(option)
+    labels = [show_text(option) for option in field.options]
+    for place, value in enumerate(cast.values):
+        if value is MISSING:
+            continue
+        items = value if isinstance(value, list) else [value]
+        chosen = [_choose(item, exact, folded) for item in items]
+        bad = [item for item, option in zip(items, chosen, strict=True) if option is MISSING]
+        if not bad:
+            cast.values[place] = chosen if isinstance(value, list) else chosen[0]
+            continue
+        shown = show_text(bad[0])
+        close = closest_names(shown, labels, 1)
+        fix = f'Did you mean "{close[0]}"?' if close else f"Choose one of {show_list(labels, 12)}."
+        problem = f"{shorten(shown, 40)!r} is not among the options {show_list(labels, 8)}"
+        cast.add(place, error("not_an_option", problem, fix))
+
+
+def _fold_option(value: Any) -> str:
+    return " ".join(clean_text(show_text(value)).casefold().split())
+
+
+def _option_key(value: Any) -> tuple[str, str]:
+    return ("b" if isinstance(value, bool) else "v", show_text(value))
+
+
+def _choose(value: Any, exact: Mapping[tuple[str, str], Any], folded: Mapping[str, list[Any]]) -> Any:
+    key = _option_key(value)
+    if key in exact:
+        return exact[key]
+    near = folded.get(_fold_option(value), [])
+    return near[0] if len(near) == 1 else MISSING

@@ -1,0 +1,262 @@
+"""One workflow: what it needs, and the ways to feed it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import pandas as pd
+
+from opus_nb.connection import Connection, with_parameters
+from opus_nb.errors import MappingError
+from opus_nb.plan import Plan
+from opus_nb.run import Run
+from opus_nb.screen.cards import workflow_card
+from opus_nb.service.api import InitiateParameters
+from opus_nb.service.schema import Schema
+from opus_nb.sheet.checks import check_sheet
+from opus_nb.sheet.guesses import closest_names
+from opus_nb.sheet.mapping import map_columns
+from opus_nb.sheet.reading import read_sheet
+from opus_nb.submission import Job
+
+__all__ = ["Workflow"]
+
+
+class Workflow:
+    """One workflow: what it needs, and the ways to feed it. Made by ``opus.workflow(...)``."""
+
+    def __init__(self, connection: Connection, *, opus: object) -> None:
+        self._connection = connection
+        # Keeps a sandbox alive as long as its workflows are.
+        self._opus = opus
+
+    @property
+    def id(self) -> str:
+        """The workflow's id."""
+        return self._connection.record.workflow_id
+
+    @property
+    def name(self) -> str:
+        """What its author called it."""
+        return self._connection.record.name
+
+    @property
+    def version(self) -> int | None:
+        """The version whose inputs these are; None where Opus does not say."""
+        return self._connection.record.version
+
+    @property
+    def generation(self) -> str:
+        """``v1``, ``v2`` or ``cases``: how Opus answered."""
+        return "cases" if self._connection.api.name == "cases" else self._connection.record.generation
+
+    @property
+    def inputs(self) -> pd.DataFrame:
+        """One row per input: variable_name, display_name, type, required, description, options, default."""
+        return _fields_frame(self._connection.record.inputs)
+
+    @property
+    def outputs(self) -> pd.DataFrame:
+        """One row per output, with the same columns; empty where Opus does not describe them."""
+        return _fields_frame(self._connection.record.outputs)
+
+    def read(self, path: str | PathLike[str], **options: Any) -> pd.DataFrame:
+        """Read a sheet, nothing lost: 007 stays 007. `plan` casts by what each input needs.
+
+        Parameters
+        ----------
+        path : str or path
+            xlsx, xlsm, xls, csv or tsv.
+        **options
+            See `opus_nb.sheet.reading.read_sheet`: ``sheet``, ``header``, ``encoding``, ``delimiter``, ``hidden``,
+            ``merged``.
+        """
+        return read_sheet(path, **options)
+
+    def plan(
+        self,
+        df: pd.DataFrame,
+        *,
+        columns: Mapping[str, Any] | None = None,
+        constants: Mapping[str, Any] | None = None,
+        files_root: str | PathLike[str] | None = None,
+        dates: str | Mapping[str, str] | None = None,
+        decimal: str | Mapping[str, str] | None = None,
+        use_defaults: bool = False,
+        **initiate: Any,
+    ) -> Plan:
+        """Judge every row, cell and file; nothing is sent.
+
+        Parameters
+        ----------
+        df : DataFrame
+            Any; one job per row. ``wf.read`` makes one from a workbook.
+        columns : Mapping, optional
+            Which column feeds which input, either way round. Inputs go by display or variable name. What is left
+            out is matched by name.
+        constants : Mapping, optional
+            Input to the value that every row gets.
+        files_root : str or path, optional
+            Where relative file paths begin; None: beside the workbook that ``df`` was read from, else here.
+        dates, decimal : str or Mapping, optional
+            How to read dates and numbers written as text, where a column could be read in two ways.
+        use_defaults : bool
+            True fills inputs that nothing feeds with the author's samples; never files.
+        **initiate
+            Parameters of ``POST /job/initiate``. ``title`` and ``description`` may be templates over the row's
+            columns, as in ``title="Claim {Ref}"``.
+
+        Returns
+        -------
+        Plan
+
+        Raises
+        ------
+        MappingError
+            A column or input was named that does not exist.
+        SheetUnreadable
+            ``df`` is not a plain table.
+        """
+        schema = self._connection.record.inputs
+        mapping = map_columns(df, schema, columns, constants, use_defaults=use_defaults)
+        sheet = check_sheet(df, schema, mapping, files_root=files_root, dates=dates, decimal=decimal)
+        return Plan(with_parameters(self._connection, initiate), df, sheet)
+
+    def run(self, df: pd.DataFrame, **options: Any) -> Run:
+        """Plan and start in one step; takes what `plan` and ``plan.start`` take.
+
+        Raises
+        ------
+        PlanRefused
+            Some rows cannot be sent, and ``on_invalid="skip"`` was not given. Nothing was sent.
+        """
+        for_start = {name: options.pop(name) for name in _START_OPTIONS & set(options)}
+        return self.plan(df, **options).start(**for_start)
+
+    def submit(self, **inputs: Any) -> Job:
+        """Run one job. Returns at once; ``job.wait()`` waits for its end.
+
+        The same inputs again give the same job, so that running a cell twice does not pay twice;
+        ``fresh=True`` buys a new one.
+
+        Parameters
+        ----------
+        **inputs
+            By display name written as an identifier (case and punctuation forgiven: ``TextInput=``,
+            ``file_input_single=``), or by variable name. Files as paths. Beside them the options of
+            ``plan.start``, where no input has that name.
+
+        Returns
+        -------
+        Job
+
+        Raises
+        ------
+        MappingError
+            An input that the workflow does not have.
+        PlanRefused
+            A value that cannot be sent; ``.issues`` has them all. Nothing was sent.
+        """
+        schema = self._connection.record.inputs
+        given: dict[str, Any] = {}
+        options: dict[str, Any] = {}
+        for name, value in inputs.items():
+            if name in _SUBMIT_OPTIONS and name not in _identifiers(schema):
+                options[name] = value
+            else:
+                given[_find_input(schema, name)] = value
+        initiate = {name: options.pop(name) for name in _INITIATE_OPTIONS & set(options)}
+        row = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in given.items()}, index=[0])
+        mapping = map_columns(row, schema, {name: name for name in given}, guess=False)
+        sheet = check_sheet(row, schema, mapping, files_root=options.pop("files_root", None))
+        initiate.setdefault("title", self._connection.titles.get("title", self.name or "opus_nb"))
+        plan = Plan(with_parameters(self._connection, initiate), row, sheet)
+        # The name follows from the inputs: the same call finds the same job.
+        meaning = json.dumps([self.id, self.version, given], sort_keys=True, default=str)
+        name = f"{plan.default_name}-job-{hashlib.sha256(meaning.encode()).hexdigest()[:8]}"
+        return Job(plan.start(**{"name": name, **options}))
+
+    def _card(self) -> Any:
+        record = self._connection.record
+        return workflow_card(
+            name=record.name,
+            workflow_id=record.workflow_id,
+            inputs=record.inputs,
+            outputs=record.outputs,
+            description=record.description,
+            active=record.active,
+            version=record.version_label or (None if record.version is None else str(record.version)),
+            generation=self.generation,
+            price=record.estimate.price,
+            time_s=record.estimate.time_s,
+        )
+
+    def __repr__(self) -> str:
+        return str(self._card().text)
+
+    def _repr_html_(self) -> str:
+        return str(self._card().html)
+
+
+_START_OPTIONS = {
+    "name",
+    "max_concurrency",
+    "max_jobs",
+    "max_cost",
+    "on_invalid",
+    "fetch_audit",
+    "progress",
+    "fresh",
+}
+_INITIATE_OPTIONS = {*InitiateParameters.__slots__, "title", "description"}
+_SUBMIT_OPTIONS = _START_OPTIONS | _INITIATE_OPTIONS | {"files_root"}
+
+
+def _fields_frame(schema: Schema) -> pd.DataFrame:
+    fields = list(schema)
+    columns: dict[str, Any] = {
+        "variable_name": pd.array([each.variable_name for each in fields], dtype="string"),
+        "display_name": pd.array([each.display_name for each in fields], dtype="string"),
+        "type": pd.array([each.type for each in fields], dtype="string"),
+        "required": pd.array([each.required for each in fields], dtype="bool"),
+        "description": pd.array([each.description for each in fields], dtype="string"),
+        "options": pd.Series([list(each.options) for each in fields], dtype=object),
+        "default": pd.Series([each.default for each in fields], dtype=object),
+    }
+    frame: pd.DataFrame = pd.DataFrame(columns)
+    return frame
+
+
+def _fold(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _identifiers(schema: Schema) -> set[str]:
+    return {each.variable_name for each in schema} | {each.display_name for each in schema}
+
+
+def _find_input(schema: Schema, name: str) -> str:
+    for same in (
+        lambda each: each.variable_name == name,
+        lambda each: each.display_name == name,
+        lambda each: _fold(each.display_name) == _fold(name) or _fold(each.variable_name) == _fold(name),
+    ):
+        found = [each.variable_name for each in schema if same(each)]
+        if len(found) == 1:
+            return found[0]
+        if len(found) > 1:
+            raise MappingError(
+                f"Several inputs are called {name!r}", came_back=", ".join(found), next_step="Use the variable name."
+            )
+    labels = [each.display_name for each in schema]
+    near = closest_names(name, labels)
+    raise MappingError(
+        f"The workflow has no input {name!r}",
+        came_back="its inputs are " + (", ".join(map(repr, labels)) if labels else "none"),
+        next_step=f"Did you mean {near[0]!r}?" if near else "wf.inputs lists them.",
+    )
