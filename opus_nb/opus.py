@@ -45,6 +45,7 @@ def connect(
     timeout_s: float = 30.0,
     api: str = "auto",
     max_requests_per_second: float | None = None,
+    settle_s: float = 10.0,
     **initiate: Any,
 ) -> Opus:
     """Connect to Opus. Sends nothing; the key is first used when a workflow is read.
@@ -66,6 +67,9 @@ def connect(
         Which family of routes to speak; ``"auto"`` finds out, workflow by workflow.
     max_requests_per_second : float, optional
         A limit that you know of; None follows what the server says.
+    settle_s : float
+        When the answer to an ``execute`` is lost: how long Opus gets to act on it before it is asked whether the
+        job runs. Shorter is riskier: a job that is about to start looks like one that never will.
     **initiate
         Parameters of ``POST /job/initiate`` for everything on this connection: ``ref_user_id``, ``source``,
         ``workspaces``, ``web_app_id``, ``title``, ``description``, ... Nearer ones win: workflow, plan, start.
@@ -92,6 +96,7 @@ def connect(
         timeout_s=timeout_s,
         api=api,
         max_requests_per_second=max_requests_per_second,
+        settle_s=settle_s,
         initiate=initiate,
     )
     return Opus(settings)
@@ -147,7 +152,7 @@ def sandbox(
     return opus
 
 
-_CONNECT_OPTIONS = {"workspace", "timeout_s", "api", "max_requests_per_second"}
+_CONNECT_OPTIONS = {"workspace", "timeout_s", "api", "max_requests_per_second", "settle_s"}
 
 
 class Opus:
@@ -246,7 +251,7 @@ class Opus:
             dtype="string",
         )
         generation = ["v2" if _UUID.fullmatch(each) else "v1" for each in frame["id"]]
-        frame.insert(2, "generation", pd.array(generation, dtype="string"))
+        frame.insert(2, "generation", pd.Series(generation, dtype="string"))
         created: Any = pd.Series([row.get("createdAt") for row in rows], dtype=object)
         frame["created_at"] = pd.to_datetime(created, utc=True, errors="coerce", format="ISO8601")
         return frame
@@ -305,7 +310,7 @@ class Opus:
                 next_step="Connect with the base_url of the run.",
             )
         api: JobApi = self._cases if about.get("api") == "cases" else self.client
-        run = Run(book, api, progress=progress)
+        run = Run(book, api, progress=progress, settle_s=self._settings.settle_s)
         if run.state == "stopped" or "waiting" in run.counts.index:
             lock = RunLock(book)
             lock.take()

@@ -165,6 +165,7 @@ class Plan:
                 limits=limits,
                 invalid=len(self) - self.ready,
                 progress=progress,
+                settle_s=connection.settings.settle_s,
             )
             return run.begin(lock, self._rows(titles))
         except BaseException:

@@ -15,6 +15,7 @@ from opus_nb import loop
 from opus_nb.batch.book import Book, SheetRow
 from opus_nb.batch.engine import Limits
 from opus_nb.batch.lock import RunLock
+from opus_nb.batch.protocol import Timing
 from opus_nb.batch.runner import Runner
 from opus_nb.errors import SettingsError
 from opus_nb.frames.audit import audit_frame, nodes_frame
@@ -65,6 +66,7 @@ class Run:
         limits: Limits | None = None,
         invalid: int | None = None,
         progress: str | Observer = "auto",
+        settle_s: float = 10.0,
     ) -> None:
         about = book.record_of_run.about
         self._book = book
@@ -94,7 +96,8 @@ class Run:
         self._observers: list[Observer] = [self._tally]
         if self._display.observer is not None:
             self._observers.append(self._display.observer)
-        self._runner = Runner(book, api, limits=self._limits, observers=self._observers)
+        self._timing = Timing(settle_s=settle_s)
+        self._runner = self._new_runner()
 
     # -- beginning --------------------------------------------------------------------------------------
 
@@ -365,10 +368,13 @@ class Run:
             self._shown_in = cell
             self._display.show()
 
+    def _new_runner(self) -> Runner:
+        return Runner(self._book, self._api, limits=self._limits, observers=self._observers, timing=self._timing)
+
     def _carry_on(self) -> None:
         lock = RunLock(self._book)
         lock.take()
-        self._runner = Runner(self._book, self._api, limits=self._limits, observers=self._observers)
+        self._runner = self._new_runner()
         self._runner.begin(lock)
         Run._live[_live_key(self._book)] = self
         self._display.show()

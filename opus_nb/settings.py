@@ -96,6 +96,8 @@ class Settings:
         Parameters of ``POST /job/initiate`` given for the whole connection.
     max_requests_per_second : float or None
         None means no limit but the server's own.
+    settle_s : float
+        How long Opus gets to act on an ``execute`` whose answer was lost, before it is asked what became of it.
     origins : Mapping of str to str
         For each setting, where its value came from.
     """
@@ -107,6 +109,7 @@ class Settings:
     api: str = "auto"
     workspace: str | None = None
     max_requests_per_second: float | None = None
+    settle_s: float = 10.0
     initiate: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -120,6 +123,7 @@ def read_settings(
     timeout_s: float = 30.0,
     api: str = "auto",
     max_requests_per_second: float | None = None,
+    settle_s: float = 10.0,
     initiate: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Put the settings together: argument first, then the environment, then the default.
@@ -136,6 +140,7 @@ def read_settings(
     if api not in {"auto", "jobs", "cases"}:
         raise SettingsError("api must be 'auto', 'jobs' or 'cases'", where=f"api={api!r}")
     _check_positive("timeout_s", timeout_s)
+    _check_positive("settle_s", settle_s)
     if max_requests_per_second is not None:
         _check_positive("max_requests_per_second", max_requests_per_second)
     checked_url = _check_url(url)
@@ -147,6 +152,7 @@ def read_settings(
         api=api,
         workspace=workspace,
         max_requests_per_second=max_requests_per_second,
+        settle_s=float(settle_s),
         initiate=dict(initiate or {}),
         origins={"base_url": url_origin, "ledger": folder_origin},
     )

@@ -19,7 +19,7 @@ from opus_nb.screen.cards import workflow_card
 from opus_nb.service.api import InitiateParameters
 from opus_nb.service.schema import Schema
 from opus_nb.sheet.checks import check_sheet
-from opus_nb.sheet.guesses import closest_names
+from opus_nb.sheet.likeness import closest_names
 from opus_nb.sheet.mapping import map_columns
 from opus_nb.sheet.reading import read_sheet
 from opus_nb.submission import Job

@@ -27,8 +27,10 @@ _log = logging.getLogger("opus_nb")
 MAX_CONCURRENCY = 10
 # A shell that was just made may not be visible everywhere yet.
 UNKNOWN_JOB_GRACE = 5
-# Jobs that wait for a person are asked after this often.
-WAITING_POLL_S = 30.0
+# A job that waits for a person is asked after when it has waited a fifth longer, within these bounds; all that
+# wait together are asked after at most this often a second.
+WAITING_POLL_S = (1.0, 120.0)
+WAITING_POLLS_PER_S = 1.0
 # How long rows that are just being started may take to reach a mark, when the run is let go.
 GRACE_S = 5.0
 
@@ -76,7 +78,6 @@ class Engine:
         schedule: PollSchedule,
         limits: Limits,
         executed: int = 0,
-        waiting_poll_s: float = WAITING_POLL_S,
     ) -> None:
         self.protocol, self.reporter, self.schedule, self.limits = protocol, reporter, schedule, limits
         self.watch = Watch(self._ask)
@@ -84,7 +85,6 @@ class Engine:
         self.paused = self.stopped = self.cancelled = False
         self.blocked_since: float | None = None
         self._executed = executed
-        self._waiting_poll_s = waiting_poll_s
         self._pending: deque[Entry] = deque()
         self._active: set[Entry] = set()
         self._collecting: set[Entry] = set()
@@ -368,9 +368,17 @@ class Engine:
         if target is RowState.WAITING:
             self._active.discard(entry)
             self._start_rows()
-            return max(self._waiting_poll_s, self.schedule.wait_s(asked_at - entry.acked_at))
+            return self._wait_for_person(entry, asked_at)
+        entry.waiting_since = None
         self._active.add(entry)
         return self.schedule.wait_s(asked_at - entry.acked_at)
+
+    def _wait_for_person(self, entry: Entry, now: float) -> float:
+        if entry.waiting_since is None:
+            entry.waiting_since = now
+        shortest, longest = WAITING_POLL_S
+        waiting = len(self.watch.watched) - len(self._active)
+        return max(shortest, min(longest, 0.2 * (now - entry.waiting_since)), waiting / WAITING_POLLS_PER_S)
 
     async def _collect(self, entry: Entry, state: JobState) -> None:
         assert entry.acked_at is not None

@@ -31,6 +31,7 @@ class Entry:
         "setbacks",
         "state",
         "still_going_at",
+        "waiting_since",
         "word",
     )
 
@@ -45,6 +46,7 @@ class Entry:
         self.sent_at: float | None = None
         self.acked_at: float | None = None
         self.still_going_at: float | None = None
+        self.waiting_since: float | None = None
         self.setbacks = 0  # how often the way to Opus was blocked for this row
         self.executes = 0  # executes that certainly never arrived
         self.asked = 0  # status calls that found nothing new in a row

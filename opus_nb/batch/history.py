@@ -19,7 +19,8 @@ def read_past(ledger: Ledger, workflow_id: str, *, newest: int = 2000) -> PastRu
     """What earlier jobs of a workflow took, in any run of this ledger."""
     rows = ledger.read(
         "SELECT work.state, work.acked_at, work.still_going_at, work.noticed_at "
-        "FROM work JOIN runs ON runs.run = work.run WHERE runs.workflow_id = ? AND work.acked_at IS NOT NULL AND work.noticed_at IS NOT NULL "
+        "FROM work JOIN runs ON runs.run = work.run "
+        "WHERE runs.workflow_id = ? AND work.acked_at IS NOT NULL AND work.noticed_at IS NOT NULL "
         "ORDER BY work.noticed_at DESC LIMIT ?",
         (workflow_id, newest),
     )

@@ -13,7 +13,7 @@ from opus_nb.job import PastRuns
 __all__ = ["PollSchedule"]
 
 # Until enough jobs have ended: the next question comes when the job is this much older than now.
-AGE_FACTOR = 1.4
+AGE_FACTOR = 1.5
 # Enough to believe what was seen.
 ENOUGH = 12
 # What is remembered; the newest weigh alone, so that a workflow that got slower is followed.
@@ -40,7 +40,7 @@ class PollSchedule:
         past: PastRuns | None = None,
         *,
         expected_s: float | None = None,
-        first_s: float = 0.6,
+        first_s: float = 0.5,
         shortest_s: float = 0.05,
         longest_s: float = 60.0,
         lateness: float = 0.10,

@@ -55,19 +55,19 @@ class Timing:
         How often witnesses are heard before a row is called uncertain.
     results_asks : int
         How often the results of a completed job are asked for while they are not there yet.
-    first_wait_s, longest_wait_s : float
-        Between those questions; doubling.
+
+    Notes
+    -----
+    The waits between those questions double, from a twentieth of ``settle_s`` to twice it.
     """
 
     settle_s: float = 10.0
     settle_asks: int = 6
     results_asks: int = 8
-    first_wait_s: float = 0.5
-    longest_wait_s: float = 20.0
 
     def wait_s(self, asked: int) -> float:
         """The wait after so many questions."""
-        return float(min(self.longest_wait_s, self.first_wait_s * 2.0**asked))
+        return float(min(2.0 * self.settle_s, 0.05 * self.settle_s * 2.0**asked))
 
 
 class RowProtocol:

@@ -35,7 +35,7 @@ def read_entries(outcome: Outcome) -> Sequence[AuditEntry]:
         return ()
     try:
         return read_audit(json.loads(outcome.audit), outcome.job_id or "").entries
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         _log.warning("row %d, job %s: the audit cannot be read: %s", outcome.position, outcome.job_id, problem)
         return ()
 

@@ -24,7 +24,15 @@ __all__ = ["plot_durations", "plot_outcomes"]
 
 # A histogram whose ends lie further apart than this needs a logarithmic axis.
 _WIDE = 50.0
-_TICKS_S = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 86_400, 864_000)
+# Quantiles of fewer jobs than this say nothing.
+_FEWEST = 4
+_TICKS: dict[float, str] = dict(
+    zip(
+        (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 86_400, 864_000),
+        ("1 ms", "10 ms", "100 ms", "1 s", "10 s", "1 min", "10 min", "1 h", "10 h", "1 day", "10 days"),
+        strict=True,
+    )
+)
 
 
 def plot_outcomes(jobs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -123,7 +131,9 @@ def plot_durations(jobs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         _set_log_seconds(ax, edges)
     ax.set_ylabel("jobs")
     canvas.count_along_y(ax)
-    _mark_quantiles(ax, shown, unit_s)
+    ax.set_ylim(0, ax.get_ylim()[1] * 1.15)  # room above the bars for what is written there
+    if len(shown) >= _FEWEST:
+        _mark_quantiles(ax, shown, unit_s)
     canvas.add_legend(ax, counts)
     missing = len(jobs) - len(shown)
     canvas.set_heading(
@@ -144,15 +154,17 @@ def _bin_durations(shown: Any) -> tuple[Any, float, str]:
         edges[0] = min(edges[0], float(shown.min()) or edges[0])
         return edges, 1.0, ""
     unit_s, unit = scale_seconds(high)
-    low, high = float(shown.min()), high if high > shown.min() else float(shown.min()) + unit_s
+    low = float(shown.min())
+    if low == high:
+        return low + (low / 20 or unit_s) * np.arange(-4.5, 5), unit_s, unit  # one bar in the middle of nine
     return np.linspace(low, high, count + 1), unit_s, unit
 
 
 def _set_log_seconds(ax: Axes, edges: Any) -> None:
 
     ax.set_xscale("log")
-    ticks = [tick for tick in _TICKS_S if edges[0] <= tick <= edges[-1]]
-    ax.set_xticks(ticks, [say_seconds(tick) for tick in ticks])
+    ticks = [tick for tick in _TICKS if edges[0] <= tick <= edges[-1]]
+    ax.set_xticks(ticks, [_TICKS[tick] for tick in ticks])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("duration of a job (logarithmic)")
 

@@ -127,7 +127,7 @@ def _read_reply(outcome: Outcome, errors: list[str | None], place: int) -> Any:
         return None
     try:
         return _loads(outcome.results)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         said = f"the results cannot be read, they are no JSON: {problem}"
         errors[place] = f"{errors[place]}; {said}" if errors[place] else said
         return None

@@ -29,7 +29,7 @@ def say_seconds(seconds: float) -> str:
     units = ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h"), (math.inf, 86_400, "days"))
     divisor, unit = next((divisor, unit) for limit, divisor, unit in units if seconds < limit)
     number = seconds / divisor
-    return f"{number:.0f} {unit}" if number >= 20 or number == round(number) else f"{number:.1f} {unit}"
+    return f"{number:.0f} {unit}" if number >= 20 else f"{number:.1f}".removesuffix(".0") + f" {unit}"
 
 
 def scale_seconds(longest_s: float) -> tuple[float, str]:

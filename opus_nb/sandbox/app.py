@@ -8,6 +8,7 @@ import socket
 import struct
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -216,6 +217,8 @@ def _too_many(call: Call, seconds: float, *, style: str) -> Reply:
         reply = send_json(envelope, status=429)
     if style in ("header", "both"):
         reply.headers["retry-after"] = str(seconds)
+    elif style == "date":
+        reply.headers["retry-after"] = formatdate(call.now + seconds, usegmt=True)
     return reply
 
 

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 Generation = Literal["v1", "v2", "cases"]
@@ -20,6 +21,7 @@ FILE_KINDS = ("JPEG", "PNG", "JPG", "PDF", "DOCX", "CSV", "XLS", "XLSX", "TXT", 
 HOME_WORKSPACE = "b7f4c1de-5a0e-4c5e-9d58-1f6a0c2f7a11"
 _UUID_ROOT = uuid.UUID("6f1d0c55-2f0b-4a86-8f2e-0d6b8a7c9e10")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_SMALL_LETTERS = _LETTERS[26:]
 
 
 def derive_letters(text: str, length: int, alphabet: str = _LETTERS) -> str:
@@ -54,7 +56,7 @@ class _Variable:
     fields: Sequence[_Variable] = ()
     date_format: str | None = None
 
-    @property
+    @cached_property
     def argument(self) -> str:
         """The keyword under which the function knows this variable."""
         return argument_name(self.display_name)
@@ -114,7 +116,8 @@ class Node:
     name : str
         The name the audit uses.
     seconds : float
-        The median of its duration. Real durations scatter around it, lognormally, by the workflow's `spread`.
+        The median of its duration. Real durations scatter around it, lognormally, by the workflow's `spread`. For a
+        person, ``math.inf`` waits until somebody answers.
     beside : str, optional
         Starts together with that node instead of after all earlier ones.
     person : bool
@@ -127,7 +130,7 @@ class Node:
     person: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class WorkflowDefinition:
     """A workflow the sandbox can serve. Made by the decorator `workflow`, which documents the fields."""
 
@@ -170,13 +173,27 @@ class WorkflowDefinition:
         """The name of the last node, as its generation calls it."""
         return "Workflow Output" if self.generation == "v1" else "Output"
 
-    def variable_name(self, variable: Input | Output) -> str:
-        """Give the name of an input or output on the wire."""
-        if variable.name is not None:
-            return variable.name
-        side = "input" if isinstance(variable, Input) else "output"
-        letters = derive_letters(f"{self.id}/{side}/{variable.display_name}", 9, "abcdefghijklmnopqrstuvwxyz0123456789")
-        return f"workflow_{side}_{letters}"
+    @cached_property
+    def inputs_by_name(self) -> dict[str, Input]:
+        """The inputs by their names on the wire, in order."""
+        return {self._name("input", variable): variable for variable in self.inputs}
+
+    @cached_property
+    def outputs_by_name(self) -> dict[str, Output]:
+        """The outputs by their names on the wire, in order."""
+        return {self._name("output", variable): variable for variable in self.outputs}
+
+    @cached_property
+    def output_names(self) -> dict[str, str]:
+        """The name on the wire for everything a function may call an output."""
+        names: dict[str, str] = {}
+        for name, output in self.outputs_by_name.items():
+            names |= {output.display_name: name, output.argument: name, name: name}
+        return names
+
+    def _name(self, side: str, variable: _Variable) -> str:
+        letters = derive_letters(f"{self.id}/{side}/{variable.display_name}", 9, _SMALL_LETTERS)
+        return variable.name or f"workflow_{side}_{letters}"
 
     def median_seconds(self) -> float:
         """About how long one job takes at ``time_scale=1``, people not counted."""

@@ -10,7 +10,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
 from xml.etree import ElementTree
@@ -145,23 +145,41 @@ def _xlsx_text(content: bytes) -> str:
     return " ".join(cells)
 
 
+def _pdf_streams(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each stream of a PDF with the dictionary before it."""
+    begin = _PDF_STREAM.search(content)
+    while begin is not None:
+        end = content.find(b"endstream", begin.end())
+        if end < 0:
+            return
+        yield content[max(0, begin.start() - 400) : begin.start()].rpartition(b"obj")[2], content[begin.end() : end]
+        begin = _PDF_STREAM.search(content, end + len(b"endstream"))
+
+
 def _pdf_text(content: bytes) -> str:
     lines: list[str] = []
-    for match in re.finditer(rb"<<(.*?)>>\s*stream\r?\n(.*?)\s*endstream", content, re.DOTALL):
-        stream = match[2]
+    for head, packed in _pdf_streams(content):
+        stream = packed
+        if b"/Image" in head or b"/FontFile" in head:
+            continue
         try:
-            if b"ASCII85Decode" in match[1]:
+            if b"ASCII85Decode" in head:
                 stream = base64.a85decode(b"<~" + stream.strip().removeprefix(b"<~"), adobe=True)
-            if b"FlateDecode" in match[1]:
-                stream = zlib.decompressobj().decompress(stream)
+            if b"FlateDecode" in head:
+                stream = zlib.decompressobj().decompress(stream, _MOST_TEXT_BYTES)
         except (ValueError, zlib.error):
             continue
-        for shown in re.finditer(rb"((?:\((?:\\.|[^\\()])*\)[^()\]]*)+)\]?\s*(?:Tj|TJ|'|\")", stream, re.DOTALL):
-            pieces = re.findall(rb"\(((?:\\.|[^\\()])*)\)", shown[1], re.DOTALL)
+        for shown in _PDF_SHOWN.finditer(stream):
+            pieces = re.findall(rb"\(((?:\\.|[^\\()])*)\)", shown[0], re.DOTALL)
             lines.append("".join(_pdf_string(piece) for piece in pieces))
     return "\n".join(lines)
 
 
+_PDF_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_MOST_TEXT_BYTES = 5_000_000
+_PDF_SHOWN = re.compile(
+    rb"\[(?:\((?:\\.|[^\\()])*\)|[^()\[\]])*\]\s*TJ|\((?:\\.|[^\\()])*\)\s*(?:Tj|'|\")", re.DOTALL
+)
 _PDF_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 

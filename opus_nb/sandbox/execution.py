@@ -16,18 +16,26 @@ INLINE_FILE_BYTES = 200_000
 
 
 def start_execution(
-    state: SandboxState, job: JobRecord, instance: dict[str, Any], *, script: FaultRule | None = None
+    state: SandboxState,
+    job: JobRecord,
+    instance: dict[str, Any],
+    *,
+    request: bytes,
+    script: FaultRule | None = None,
 ) -> None:
-    """Let a job run from now on; a second time is a second purchase."""
+    """Let a job run from now on; a second time is a second purchase.
+
+    The job keeps the `request` as it came, because ten thousand parsed payloads weigh ten times as much.
+    """
     now = state.clock.now()
-    job.payload = instance
+    job.request = request
     job.executed_at.append(now)
     job.started_at = now + job.version.definition.queue_seconds * state.time_scale
     job.digest = digest_payload(job.version.definition.id, instance, state.files)
     job.answers, job.forced, job.end_seen_at, job.not_before = [], None, None, 0.0
     state.books.note_execution(job)
     job.draw = state.books.payloads[job.digest]
-    _plan(state, job, script)
+    _plan(state, job, instance, script)
 
 
 def answer_person(state: SandboxState, job: JobRecord, value: Any) -> bool:
@@ -41,7 +49,7 @@ def answer_person(state: SandboxState, job: JobRecord, value: Any) -> bool:
         *(Answer(n.answer, n.seconds) for n in earlier),
         Answer(waiting.answer if value is None else value, now - job.started_at - waiting.start),
     ]
-    _plan(state, job, None)
+    _plan(state, job, job.payload or {}, None)
     return True
 
 
@@ -54,8 +62,8 @@ def end_job(state: SandboxState, job: JobRecord, word: str) -> bool:
     return True
 
 
-def _plan(state: SandboxState, job: JobRecord, script: FaultRule | None) -> None:
-    definition, instance, attempt = job.version.definition, job.payload or {}, len(job.executed_at)
+def _plan(state: SandboxState, job: JobRecord, instance: dict[str, Any], script: FaultRule | None) -> None:
+    definition, attempt = job.version.definition, len(job.executed_at)
     answers = tuple(job.answers)
     seed = f"{state.seed}/{job.digest}/{job.draw}"
 
@@ -78,7 +86,7 @@ def _plan(state: SandboxState, job: JobRecord, script: FaultRule | None) -> None
             return _fail_at_first_node(job, state.time_scale, str(failure))
         return _follow(play(handle, values), script, state.time_scale)
 
-    if _is_light(state, definition.quick, instance):
+    if state.pool is None or _is_light(state, definition.quick, instance):
         job.timeline = make()
         return
     job.timeline = None

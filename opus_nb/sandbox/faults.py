@@ -51,7 +51,7 @@ _ONLY_AT: dict[str, frozenset[str]] = {
     "stuck": frozenset({"execute"}),
     "script": frozenset({"execute"}),
     "word": frozenset({"status"}),
-    "lie": frozenset({"initiate", "execute", "status", "results", "audit"}),
+    "lie": frozenset({"initiate", "execute", "status", "results"}),
 }
 
 
@@ -102,7 +102,7 @@ class FaultRule:
             return False
         if self.job is not None and self.job != job:
             return False
-        if self.title is not None and not (title is not None and fnmatchcase(title, self.title)):
+        if self.title is not None and not _suits(title, self.title):
             return False
         self.seen += 1
         if self.seen <= self.skip_first or (self.times is not None and self.fired >= self.times):
@@ -128,6 +128,11 @@ class FaultRule:
             "fired",
         ]
         return {name: getattr(self, name) for name in names}
+
+
+def _suits(title: str | None, pattern: str) -> bool:
+    """Whether a title has the pattern; brackets stand for themselves, because titles end with a marker in brackets."""
+    return title is not None and fnmatchcase(title, pattern.replace("[", "[[]"))
 
 
 class FaultRules:

@@ -114,7 +114,8 @@ def execute(state: SandboxState, call: Call) -> Reply:
         raise Refusal(409, "Job has already been executed")
     fault = call.fault
     if fault is None or fault.kind != "lie":
-        start_execution(state, job, instance, script=fault if fault and fault.kind in ("stuck", "script") else None)
+        script = fault if fault is not None and fault.kind in ("stuck", "script") else None
+        start_execution(state, job, instance, request=call.body, script=script)
     return send_json(_started(job, instance), status=201)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ class JobRecord:
     initial: dict[str, Any]
     executed_at: list[float] = field(default_factory=list)
     started_at: float = math.inf
-    payload: dict[str, Any] | None = None
+    request: bytes = b""
     digest: str = ""
     draw: int = 0
     timeline: Timeline | None = None
@@ -39,6 +40,15 @@ class JobRecord:
     archived: bool = False
     end_seen_at: float | None = None
     status_calls: int = 0
+
+    @property
+    def payload(self) -> dict[str, Any] | None:
+        """What was executed, variable by variable; None for a shell."""
+        if not self.request:
+            return None
+        key = "payload" if self.family == "cases" else "jobPayloadSchemaInstance"
+        payload: dict[str, Any] = json.loads(self.request)[key]
+        return payload
 
     @property
     def ended_at(self) -> float:

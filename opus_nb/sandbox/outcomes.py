@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opus_nb.sandbox.definition import Input, Output
+from opus_nb.sandbox.definition import AuditShape, Input, Output
 from opus_nb.sandbox.jobs import JobRecord, spell
 from opus_nb.sandbox.payload import wire_type
 from opus_nb.sandbox.replies import iso_time, write_json
@@ -18,7 +18,7 @@ def write_results(job: JobRecord, *, now: float) -> Any:
     status = spell(job.word(now), definition.status_style)
     if definition.results_shape == "free":
         return {"jobExecutionId": job.id, "status": status, "results": outputs}
-    variables = {definition.variable_name(v): v for v in definition.outputs}
+    variables = definition.outputs_by_name
     if job.family == "cases":
         return {"results": {name: {"value": value} for name, value in outputs.items()}}
     if definition.results_shape == "flat":
@@ -50,13 +50,17 @@ def _entry(output: Output, name: str, value: Any, *, camel: bool, fenced: bool) 
 
 def write_audit(job: JobRecord, *, now: float) -> dict[str, Any] | None:
     """Write the body of ``audit``; None while there is none."""
-    shape = job.version.definition.audit_shape
+    shape = _shape(job)
     if shape == "trail":
         return _trail(job, now)
     if shape != "nodes_v1" and (now < job.started_at or job.timeline is None):
         return None
     audit = _nodes(job, now)
     return _camel_case(audit) if shape == "case" else audit
+
+
+def _shape(job: JobRecord) -> AuditShape:
+    return "case" if job.family == "cases" else job.version.definition.audit_shape
 
 
 def _trail(job: JobRecord, now: float) -> dict[str, Any]:
@@ -85,7 +89,7 @@ def _trail(job: JobRecord, now: float) -> dict[str, Any]:
 
 def _nodes(job: JobRecord, now: float) -> dict[str, Any]:
     definition = job.version.definition
-    v1 = definition.audit_shape == "nodes_v1"
+    v1 = _shape(job) == "nodes_v1"
     begun = job.nodes_begun(now)
     done = [node for node in begun if job.started_at + node.end <= now]
     live = [node for node in begun if job.started_at + node.end > now and not job.is_over(now)]
@@ -114,7 +118,6 @@ def _nodes(job: JobRecord, now: float) -> dict[str, Any]:
 def _node_data(job: JobRecord, node: NodeRun, place: int, now: float) -> dict[str, Any]:
     over = job.started_at + node.end <= now
     running = "SLEEPING" if node.person else "RUNNING"
-    shape = job.version.definition.audit_shape
     data: dict[str, Any] = {
         "execution_status": node.status if over else running,
         "execution_start_time": round((job.started_at + node.start) * 1000),
@@ -125,7 +128,7 @@ def _node_data(job: JobRecord, node: NodeRun, place: int, now: float) -> dict[st
     if job.is_over(now) and not over:
         data["execution_status"] = job.word(now)
         data["execution_time"] = round((job.ended_at - job.started_at - node.start) * 1000)
-    if shape != "nodes_v1":
+    if _shape(job) != "nodes_v1":
         data["execution_input"] = _node_input(job, node)
     return data
 
@@ -133,8 +136,7 @@ def _node_data(job: JobRecord, node: NodeRun, place: int, now: float) -> dict[st
 def _sent(job: JobRecord) -> list[tuple[str, Input, Any]]:
     definition, payload = job.version.definition, job.payload or {}
     rows = []
-    for variable in definition.inputs:
-        name = definition.variable_name(variable)
+    for name, variable in definition.inputs_by_name.items():
         entry = payload.get(name)
         rows.append((name, variable, entry.get("value") if isinstance(entry, dict) else None))
     return rows
@@ -154,11 +156,11 @@ def _node_input(job: JobRecord, node: NodeRun) -> list[dict[str, Any]]:
 
 def _node_output(job: JobRecord, node: NodeRun) -> list[dict[str, Any]]:
     definition = job.version.definition
-    v1 = definition.audit_shape == "nodes_v1"
+    v1 = _shape(job) == "nodes_v1"
     if node.name == definition.input_node:
         values: list[tuple[str, str, Any]] = [(n, wire_type(definition, v), value) for n, v, value in _sent(job)]
     elif node.name == definition.output_node and job.timeline is not None:
-        types = {definition.variable_name(v): v.type for v in definition.outputs}
+        types = {name: output.type for name, output in definition.outputs_by_name.items()}
         values = [(n, types.get(n, "str"), value) for n, value in job.timeline.outputs.items()]
     else:
         given = node.output() if callable(node.output) else node.output or {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -16,11 +17,12 @@ from opus_nb.sandbox.definition import Input, WorkflowDefinition
 from opus_nb.sandbox.documents import UploadedFile
 from opus_nb.sandbox.uploads import FileStore
 
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 WRONG_WORD_SECONDS = 0.016
 WRONG_SHAPE_SECONDS = 0.15
 
 
-class InputNodeFailure(Exception):  # noqa: N818 - the way a job ends, not an error of ours
+class InputNodeFailure(Exception):
     """The Input node refuses the payload."""
 
     def __init__(self, reason: str, *, seconds: float) -> None:
@@ -28,7 +30,7 @@ class InputNodeFailure(Exception):  # noqa: N818 - the way a job ends, not an er
         self.seconds = seconds
 
 
-class FileUnreadable(Exception):  # noqa: N818 - a fact about the file
+class FileUnreadable(Exception):
     """A node cannot open a file: nothing was uploaded, or it lies in another workspace."""
 
 
@@ -47,12 +49,12 @@ def holds_files(variable: Input) -> bool:
 
 def read_values(definition: WorkflowDefinition, instance: Mapping[str, Any], files: FileStore) -> dict[str, Any]:
     """Give the function's keywords, or raise what the Input node or the first reader of a file would meet."""
-    sent = {variable.argument: instance.get(definition.variable_name(variable)) for variable in definition.inputs}
-    for variable in definition.inputs:
-        _check_entry(definition, variable, sent[variable.argument])
+    inputs = definition.inputs_by_name
+    for name, variable in inputs.items():
+        _check_entry(definition, name, variable, instance.get(name))
     return {
-        variable.argument: _open_value(definition, variable, sent[variable.argument], files)
-        for variable in definition.inputs
+        variable.argument: _open_value(definition, variable, instance.get(name), files)
+        for name, variable in inputs.items()
     }
 
 
@@ -73,12 +75,11 @@ def _without_addresses(value: Any, files: FileStore) -> Any:
     return value
 
 
-def _check_entry(definition: WorkflowDefinition, variable: Input, entry: Any) -> None:
-    label = definition.variable_name(variable)
+def _check_entry(definition: WorkflowDefinition, name: str, variable: Input, entry: Any) -> None:
     value = entry.get("value") if isinstance(entry, dict) else None
     if value is None:
         if variable.required:
-            raise InputNodeFailure(f"{label}: null where a value is required", seconds=WRONG_WORD_SECONDS)
+            raise InputNodeFailure(f"{name}: null where a value is required", seconds=WRONG_WORD_SECONDS)
         return
     word = entry.get("type")
     primary = wire_type(definition, variable)
@@ -86,11 +87,11 @@ def _check_entry(definition: WorkflowDefinition, variable: Input, entry: Any) ->
     if primary in ("int", "float"):
         accepted |= {"int", "float"}
     if word not in accepted:
-        raise InputNodeFailure(f"{label}: type {word!r}, expected {primary!r}", seconds=WRONG_WORD_SECONDS)
+        raise InputNodeFailure(f"{name}: type {word!r}, expected {primary!r}", seconds=WRONG_WORD_SECONDS)
     if word == "array" and definition.generation != "v1" and not _is_definition(entry.get("typeDefinition")):
-        raise InputNodeFailure(f"{label}: an array without typeDefinition", seconds=WRONG_SHAPE_SECONDS)
+        raise InputNodeFailure(f"{name}: an array without typeDefinition", seconds=WRONG_SHAPE_SECONDS)
     if not _suits(variable, str(word), value):
-        raise InputNodeFailure(f"{label}: the value does not suit {word!r}", seconds=WRONG_SHAPE_SECONDS)
+        raise InputNodeFailure(f"{name}: the value does not suit {word!r}", seconds=WRONG_SHAPE_SECONDS)
 
 
 def _is_definition(value: Any) -> bool:
@@ -122,6 +123,8 @@ def _read_date(variable: Input, value: Any) -> date | None:
     if not isinstance(value, str):
         return None
     try:
+        if variable.date_format in (None, "%Y-%m-%d") and _ISO_DAY.fullmatch(value):
+            return date.fromisoformat(value)
         return datetime.strptime(value, variable.date_format or "%Y-%m-%d").date()  # noqa: DTZ007 - a plain date
     except ValueError:
         return None

@@ -23,7 +23,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a defect
+class Refusal(Exception):
     """An answer of 4xx or 5xx, in the envelope the service uses.
 
     `message` is a string or a list of strings, as it happens to be for that error.

@@ -103,8 +103,7 @@ def _tags(variable: Input | Output) -> list[dict[str, Any]]:
     return [{"variable_name": "allowed_file_types", "value": list(variable.allowed or FILE_KINDS), "description": ""}]
 
 
-def _v1_entry(definition: WorkflowDefinition, variable: Input | Output) -> dict[str, Any]:
-    name = definition.variable_name(variable)
+def _v1_entry(definition: WorkflowDefinition, name: str, variable: Input | Output) -> dict[str, Any]:
     nested = type_definition(definition, variable)
     entry: dict[str, Any] = {
         "id": name.removeprefix("workflow_input_").removeprefix("workflow_output_"),
@@ -137,8 +136,7 @@ def _v1_entry(definition: WorkflowDefinition, variable: Input | Output) -> dict[
     return entry
 
 
-def _v2_entry(definition: WorkflowDefinition, variable: Input | Output) -> dict[str, Any]:
-    name = definition.variable_name(variable)
+def _v2_entry(definition: WorkflowDefinition, name: str, variable: Input | Output) -> dict[str, Any]:
     word = wire_type(definition, variable) if isinstance(variable, Input) else variable.type
     nested = type_definition(definition, variable)
     allowed = [{"type": word, "type_definition": nested, "type_definition_enforced": True if nested else None}]
@@ -155,7 +153,7 @@ def _v2_entry(definition: WorkflowDefinition, variable: Input | Output) -> dict[
         "is_nullable": nullable,
         "default": default,
         "tags": _tags(variable),
-        "options": options,
+        **({"options": options} if options else {}),
         "allowed_types": allowed,
     }
 
@@ -177,9 +175,9 @@ def _describe_v1(version: PublishedVersion) -> dict[str, Any]:
         "workflowVersionId": version.version_id,
     }
     if not definition.hides_schema:
-        details["jobPayloadSchema"] = {definition.variable_name(v): _v1_entry(definition, v) for v in definition.inputs}
+        details["jobPayloadSchema"] = {n: _v1_entry(definition, n, v) for n, v in definition.inputs_by_name.items()}
         details["jobResultsPayloadSchema"] = {
-            definition.variable_name(v): _v1_entry(definition, v) for v in definition.outputs
+            n: _v1_entry(definition, n, v) for n, v in definition.outputs_by_name.items()
         }
     return details
 
@@ -189,8 +187,8 @@ def _describe_graph(version: PublishedVersion) -> dict[str, Any]:
     names = [definition.input_node, *(n.name for n in definition.nodes), definition.output_node]
     ids = {name: derive_uuid(f"{definition.id}/node/{name}") for name in names}
     people = {n.name for n in definition.nodes if n.person}
-    inputs = {definition.variable_name(v): _v2_entry(definition, v) for v in definition.inputs}
-    outputs = {definition.variable_name(v): _v2_entry(definition, v) for v in definition.outputs}
+    inputs = {n: _v2_entry(definition, n, v) for n, v in definition.inputs_by_name.items()}
+    outputs = {n: _v2_entry(definition, n, v) for n, v in definition.outputs_by_name.items()}
     if definition.hides_schema:
         inputs, outputs = {}, {}
     nodes = {

@@ -205,15 +205,19 @@ class Sandbox:
             ``initiate execute upload put status results audit workflow detail search list versions archive delete
             download get``, or ``any``. The case family's routes go by the same names.
         kind : str
-            ``lost_before``, ``lost_after`` (the connection closes without an answer, before or after the request took
-            effect; ``reset=True`` breaks it instead), ``cut_off`` (takes effect; ``keep`` is the share of the body that
-            arrives), ``rate_limited`` (``retry_after_s``, ``style`` "header", "body", "both", "none"), ``error``
-            (``status``, ``message``, ``html``, ``body``; ``after=True`` takes effect first), ``slow`` (``before_s``,
-            ``after_s``; combines with others), ``empty``, ``html``, ``inner_error`` (200 around a ``status`` and
-            ``message``), ``success_false`` (these four with ``after``), ``expired`` (the address that upload or
-            download gives), ``stuck`` (the executed job never ends), ``script`` (the executed job takes ``seconds`` and
-            ends with the word ``end``), ``word`` (status says ``word``), ``lie`` (initiate repeats an earlier id,
-            execute starts nothing, status says COMPLETED, results are empty).
+            * ``lost_before``, ``lost_after``: the connection closes without an answer, before or after the request took
+              effect. ``reset=True`` breaks it instead of ending it.
+            * ``cut_off``: takes effect; only the share ``keep`` of the promised body arrives.
+            * ``rate_limited``: 429. ``retry_after_s``; ``style`` is "header", "date", "body", "both" or "none".
+            * ``error``: ``status``, ``message``, ``html``, ``body``. ``after=True`` takes effect first.
+            * ``slow``: ``before_s`` before acting, ``after_s`` after it. Combines with other kinds.
+            * ``empty``, ``html``: 200 with nothing, or with a page. ``after=False`` does not act.
+            * ``inner_error``: 200 around a ``status`` and a ``message``; ``success_false``: ``message``. Both act only
+              with ``after=True``.
+            * ``expired``: the address that upload or download gives has expired already.
+            * ``stuck``: the executed job never ends. ``script``: it takes ``seconds`` and ends with the word ``end``.
+            * ``word``: status says ``word``.
+            * ``lie``: initiate repeats an earlier id, execute starts nothing, status says COMPLETED, results are empty.
         times, probability, skip_first, for_s
             How often at most, with what chance, after how many harmless requests, for how long.
         job, title : str, optional
@@ -270,7 +274,7 @@ class Sandbox:
     def _ask(self, question: Callable[[], T]) -> T:
         """Run something on the server's loop, or here if nothing serves."""
         loop, thread = self._loop, self._thread
-        if loop is None or thread is None or not thread.is_alive() or thread is threading.current_thread():
+        if loop is None or thread is None or not thread.is_alive():
             return question()
         answer: Future[T] = Future()
 

@@ -70,13 +70,13 @@ class Answer:
     seconds: float
 
 
-class _Ended(Exception):  # noqa: N818 - a way out of the function, not an error
+class _Ended(Exception):
     def __init__(self, word: str) -> None:
         super().__init__(word)
         self.word = word
 
 
-class _Waiting(Exception):  # noqa: N818 - a way out of the function, not an error
+class _Waiting(Exception):
     pass
 
 
@@ -157,7 +157,7 @@ class Job:
         start = next((run.start for run in self._runs if run.name == beside), self._end)
         self._append(NodeRun(name, start, self._scatter(seconds, spread), output=output))
 
-    def person(self, name: str, *, seconds: float | None = 60.0, answer: Any = None) -> Any:
+    def person(self, name: str, *, seconds: float | None = None, answer: Any = None) -> Any:
         """Wait for a person at a node: the job is WAITING until someone answers.
 
         Parameters
@@ -165,7 +165,8 @@ class Job:
         name : str
             The node.
         seconds : float, optional
-            After how long a pretended person gives `answer`; None waits for `Sandbox.answer` however long it takes.
+            After how long a pretended person gives `answer`. Left out, what the node was declared with, else 60;
+            ``math.inf`` waits for `Sandbox.answer` however long it takes.
         answer : object
             What the pretended person says.
 
@@ -175,14 +176,14 @@ class Job:
             What was answered.
         """
         declared = self._declared.get(name)
-        if declared is not None and declared.person and seconds == 60.0:
-            seconds = declared.seconds
+        if seconds is None:
+            seconds = declared.seconds if declared is not None else 60.0
         place, self._asked = self._asked, self._asked + 1
         if place < len(self._answers):
             given = self._answers[place]
             self._append(NodeRun(name, self._end, given.seconds, person=True, answer=given.value))
             return given.value
-        if seconds is None:
+        if math.isinf(seconds):
             self._append(NodeRun(name, self._end, math.inf, person=True))
             raise _Waiting
         self._append(NodeRun(name, self._end, self._scatter(seconds, None), person=True, answer=answer))
@@ -270,10 +271,7 @@ def play(job: Job, values: Mapping[str, Any]) -> Timeline:
 def _name_outputs(definition: WorkflowDefinition, answered: Mapping[str, Any]) -> dict[str, Any]:
     if definition.results_shape == "free":
         return dict(answered)
-    names: dict[str, str] = {}
-    for output in definition.outputs:
-        variable = definition.variable_name(output)
-        names |= {output.display_name: variable, output.argument: variable, variable: variable}
+    names = definition.output_names
     unknown = [key for key in answered if key not in names]
     if unknown:
         raise KeyError(f"the function returned {unknown}, which are no outputs of {definition.name!r}")

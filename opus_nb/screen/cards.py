@@ -160,13 +160,14 @@ def plan_card(
     """
     total = len(issues) if issues_total is None else issues_total
     jobs = ready if jobs is None else jobs
+    issue_word = "issue" if total == 1 else "issues"
     text = f"<Plan for {clip(workflow_name, 60)!r}: {ready:,} of {rows:,} rows ready, {total:,} issues, nothing sent>"
     keys = list(mapping[0]) if mapping else []
     shown = ("row", "column", "input", "severity", "problem", "fix")
     return make_card(
         text,
         head(f"Plan for {clip(workflow_name, 80)}", "nothing is sent yet"),
-        f"<div><b>{ready:,}</b> of {rows:,} rows ready · <b>{total:,}</b> issues</div>",
+        f"<div><b>{ready:,}</b> of {rows:,} rows ready · <b>{total:,}</b> {issue_word}</div>",
         soft_line(
             f"{jobs:,} jobs",
             f"time {escape(time_left_words(time_s))}",

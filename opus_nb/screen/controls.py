@@ -7,6 +7,7 @@ three verbs of `Display`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,6 +40,9 @@ class Controls:
         ``rows(state, offset, limit)`` returns one dict per row of the sheet, in sheet order, at most
         ``limit`` of them, skipping ``offset``; ``state`` is a count name or None for all. The keys become
         the columns. None: no table of rows is offered.
+    look_inside : callable or None
+        ``look_inside(job_id)`` begins to ask how far a job is and returns a future of (nodes done, nodes in all) or
+        None; called a few times a second at most, only while a live view is open. None: never asked.
     name : str
         The name of the run, for "how to come back"; empty where there is none.
     """
@@ -50,6 +54,7 @@ class Controls:
     is_paused: Callable[[], bool] = _never
     is_over: Callable[[], bool] = _never
     rows: Callable[[str | None, int, int], list[Mapping[str, Any]]] | None = None
+    look_inside: Callable[[str], Future[tuple[int, int] | None]] | None = None
     name: str = ""
 
 

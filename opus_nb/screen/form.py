@@ -1,7 +1,8 @@
 """``wf.form()``: one job, filled in by hand.
 
-The form knows a schema and two callables. It checks everything before it hands anything over, says what is
-wrong beside each field, follows the job, and shows what came of it.
+The form knows a schema and some callables. It checks everything before it hands anything over, says what is
+wrong beside each field, follows the job, and shows what came of it. Equal inputs are not sent twice unless a person
+has been told so and presses again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import pprint
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from opus_nb.job import LocalFile
 from opus_nb.screen.environment import Environment, probe
 from opus_nb.screen.fields import Control, make_control
-from opus_nb.screen.inputs_plain import Make
+from opus_nb.screen.inputs_plain import Make, as_python
 from opus_nb.screen.job_card import job_card
 from opus_nb.screen.markup import STYLE, clip, escape
 from opus_nb.screen.pump import pump
@@ -30,11 +32,15 @@ from opus_nb.service.values import check_value
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Form", "JobLook", "JobToFollow"]
+__all__ = ["Form", "JobLook", "JobToFollow", "KnownJob"]
 
 _log = logging.getLogger("opus_nb")
 
 _LOOK_EVERY_S = 0.5
+# A second press counts as a decision only when there was time to read what the first one said.
+_READ_S = 1.0
+_RUN = ("Run", "check everything, then send one paid job", "play", "primary")
+_AGAIN = ("Buy a new job", "send the same inputs again, as another job that is paid for", "repeat", "warning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,14 @@ class JobToFollow(Protocol):
         """Return where the job stands; called from a thread of the form, twice a second, until it is over."""
 
 
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """A job that had the same inputs; ``words`` name it, such as ``"job 2514 (completed)"``."""
+
+    words: str
+    job: JobToFollow
+
+
 class Form:
     """One input after the other, *Run*, and the job's card below.
 
@@ -73,6 +87,10 @@ class Form:
     submit : callable
         ``submit(values)`` sends one job and returns a `JobToFollow`. Called from a thread of the form, with
         every value checked. What it raises is shown.
+    submit_anew : callable, optional
+        The same for inputs that were sent before, when a person wants another job of them; None takes ``submit``.
+    find_known : callable, optional
+        ``find_known(values)`` returns a `KnownJob` when a job with these inputs was sent already, else None.
     check : callable, optional
         ``check(values)`` returns variable name to problem, for what the schema alone cannot tell.
     values : Mapping, optional
@@ -88,7 +106,9 @@ class Form:
 
     Notes
     -----
-    Nothing is sent before *Run* is pressed, and a second press while a job is on its way sends nothing.
+    Nothing is sent before *Run* is pressed, and a second press while a job is on its way sends nothing. Where a job
+    with the same inputs is known, the first press shows that job and says so; only the next press, on a button that
+    reads *Buy a new job* by then, sends another.
     Uploaded files are kept in a temporary folder of this process.
     """
 
@@ -98,6 +118,8 @@ class Form:
         *,
         title: str,
         submit: Callable[[dict[str, Any]], JobToFollow],
+        submit_anew: Callable[[dict[str, Any]], JobToFollow] | None = None,
+        find_known: Callable[[dict[str, Any]], KnownJob | None] | None = None,
         check: Callable[[dict[str, Any]], Mapping[str, str]] | None = None,
         values: Mapping[str, Any] | None = None,
         argument_names: Mapping[str, str] | None = None,
@@ -106,7 +128,10 @@ class Form:
         environment: Environment | None = None,
     ) -> None:
         self.schema, self.title = schema, title
-        self._submit, self._check = submit, check
+        self._submit, self._submit_anew, self._check = submit, submit_anew or submit, check
+        self._find_known = find_known or (lambda _: None)
+        self._told: tuple[dict[str, Any], float] | None = None  # the inputs that a known job has, and since when
+        self._card_id: str | None = None
         self._argument_names = dict(argument_names or {})
         self._call = call
         self._environment = environment or probe()
@@ -135,9 +160,7 @@ class Form:
                 shown.append(widgets.HTML(f'<span class="opus-nb-help">{escape(words)}</span>'))
             shown.append(self._problems[field.variable_name])
             rows.append(widgets.VBox(shown, layout={"margin": "0 0 10px 0"}))
-        self._run_button = action_button(
-            "Run", "check everything, then send one paid job", self.run, icon="play", style="primary"
-        )
+        self._run_button = action_button(_RUN[0], _RUN[1], self.run, icon=_RUN[2], style=_RUN[3])
         buttons = [
             self._run_button,
             action_button("Copy as Python", "the call that sends these values", self._show_code, icon="code"),
@@ -148,7 +171,8 @@ class Form:
         self._card = widgets.HTML()
         head = widgets.HTML(
             f'{STYLE}{FORM_STYLE}<div class="opus-nb"><span class="on-head">{escape(clip(self.title, 100))}</span>'
-            '<div class="on-soft">* required. Nothing is sent before Run.</div></div>'
+            '<div class="on-soft">* required. Nothing is sent before Run; the same inputs are never sent twice unless '
+            "you confirm it.</div></div>"
         )
         wrap = widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap"))
         self.widget = widgets.VBox([head, *rows, wrap, self._said, self._code, self._card])
@@ -200,6 +224,7 @@ class Form:
 
     def _judge(self, name: str) -> None:
         """Look at one field again while it is changed: what is mended should look mended at once."""
+        self._offer(anew=None)
         value, problem = self._read_one(self.schema[name])
         if value is None and problem and not self._problems[name].value:
             return  # an empty field that was not judged yet is no reproach
@@ -221,33 +246,69 @@ class Form:
             self._say("A job of this form is still on its way; nothing more was sent.")
             return
         self._run_button.disabled = True
-        self._say("Sending …")
         values = self.value
+        told, self._told = self._told, None
+        anew = told is not None and told[0] == values and time.monotonic() - told[1] >= _READ_S
+        self._offer(anew=None)
+        self._say("Sending …")
         follower = threading.Thread(
-            target=contextvars.copy_context().run, args=(self._follow, values), name="opus-nb-form", daemon=True
+            target=contextvars.copy_context().run, args=(self._send, values, anew), name="opus-nb-form", daemon=True
         )
         follower.start()
-        while follower.is_alive() and not self._environment.repaints_finished_cells:
+        while self._busy.locked() and not self._environment.repaints_finished_cells:
             pump()
             follower.join(0.05)
 
-    def _follow(self, values: dict[str, Any]) -> None:
+    def _send(self, values: dict[str, Any], anew: bool) -> None:
         try:
-            self.job = self._submit(values)
-            self._say("Sent.")
-            while True:
-                look = self.job.look()
-                self._paint(look)
-                if look.is_over:
-                    break
-                time.sleep(_LOOK_EVERY_S)
-            self._say("")
+            known = None if anew else self._find_known(values)
+            if known is not None:
+                job, said = known.job, f"Nothing was sent: these inputs were sent already, as {known.words}, shown below."
+                self._offer(anew=values)
+                self._release()
+                said += " Press again to send them anew, as another job that is paid for; or change an input."
+            else:
+                job, said = (self._submit_anew if anew else self._submit)(values), "Sent."
+            self.job = job
+            self._say(said)
+            self._follow(job, keep_saying=known is not None)
         except Exception as error:
             _log.warning("the form of %s could not submit or follow its job", self.title, exc_info=True)
             self._say(str(error))
         finally:
+            self._release()
+
+    def _follow(self, job: JobToFollow, *, keep_saying: bool) -> None:
+        """Paint the job until it is over, or another one of this form is followed."""
+        self._keep_card("")
+        while self.job is job:
+            look = job.look()
+            if self.job is not job:
+                return
+            self._paint(look)
+            if look.is_over or look.state == "waiting":
+                # A person may think for days; meanwhile others can be sent.
+                if not keep_saying:
+                    self._say("")
+                self._release()
+            if look.is_over:
+                self._keep_card(self._card.value)
+                return
+            time.sleep(_LOOK_EVERY_S)
+
+    def _release(self) -> None:
+        """Let the next press in. Only the thread of the newest press holds the form."""
+        if self._busy.locked() and threading.current_thread().name == "opus-nb-form":
             self._busy.release()
-            self._run_button.disabled = False
+        self._run_button.disabled = False
+
+    def _offer(self, *, anew: dict[str, Any] | None) -> None:
+        """Say on the button what the next press does: run, or buy the same inputs again."""
+        self._told = None if anew is None else (anew, time.monotonic())
+        label, meaning, icon, style = _RUN if anew is None else _AGAIN
+        button = self._run_button
+        if button.description != label:
+            button.description, button.tooltip, button.icon, button.button_style = label, meaning, icon, style
 
     def _paint(self, look: JobLook) -> None:
         card = job_card(

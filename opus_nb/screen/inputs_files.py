@@ -192,8 +192,9 @@ class FilesControl(ListControl):
         )
         self._many.observe(lambda _: self._uploaded(), "value")
         self._trouble = widgets.HTML()
-        head, rows, add = box.children
-        box.children = (head, rows, widgets.HBox([add, self._many]), self._trouble)
+        head, rows, buttons = box.children
+        buttons.children = (*buttons.children, self._many)
+        box.children = (head, rows, buttons, self._trouble)
         return box
 
     def item_field(self, number: int) -> Field:

@@ -64,7 +64,7 @@ class ListControl(Control):
             description="Add", icon="plus", tooltip=f"one more for {self.field.display_name}", layout={"width": "auto"}
         )
         add.on_click(lambda _: self.add())
-        return widgets.VBox([_head(self.field), self._rows, add])
+        return widgets.VBox([_head(self.field), self._rows, widgets.HBox([add])])
 
     def item_field(self, number: int) -> Field:
         """Return the field of an item, labelled by its place in the list."""

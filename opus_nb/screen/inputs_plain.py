@@ -145,29 +145,40 @@ class ChoiceControl(Control):
         """Return a Dropdown."""
         import ipywidgets as widgets
 
-        options = [("", None), *((str(each), each) for each in self.field.options)]
-        return widgets.Dropdown(options=options, value=None, **_style(self.field))
+        # By place: a drop-down takes a value of None for "no line at all", and would show none.
+        labels = [self.nothing(), *(label for label, _ in self.choices())]
+        options = [(label, at) for at, label in enumerate(labels)]
+        return widgets.Dropdown(options=options, value=0, **_style(self.field))
+
+    def choices(self) -> list[tuple[str, Any]]:
+        """Return label and value of each choice."""
+        return [(str(each), each) for each in self.field.options]
+
+    def nothing(self) -> str:
+        """Return what the first line says, which means no value."""
+        return "choose …" if self.field.required else "(nothing)"
 
     def read(self) -> Any:
         """Return the choice itself, in its own type."""
-        return self.widget.value
+        place = self.widget.value
+        return self.choices()[place - 1][1] if place else None
 
     def write(self, value: Any) -> None:
-        """Show the choice; a value that is none of them leaves the line empty."""
-        found = [each for _, each in self.widget.options if each == value or str(each) == str(value)]
-        self.widget.value = found[0] if found and not _is_missing(value) else None
+        """Show the choice; a value that is none of them leaves the first line."""
+        places = [at for at, (label, each) in enumerate(self.choices(), start=1) if str(value) in {label, str(each)}]
+        self.widget.value = places[0] if places and not _is_missing(value) else 0
 
 
 class BoolControl(ChoiceControl):
     """Yes, no, or nothing said: no answer is never taken for a no."""
 
-    def build(self) -> Any:
-        """Return a Dropdown with three lines."""
-        import ipywidgets as widgets
+    def choices(self) -> list[tuple[str, Any]]:
+        """Return yes and no."""
+        return [("yes", True), ("no", False)]
 
-        nothing = "choose …" if self.field.required else "not said"
-        options = [(nothing, None), ("yes", True), ("no", False)]
-        return widgets.Dropdown(options=options, value=None, **_style(self.field))
+    def nothing(self) -> str:
+        """Return what the third line says."""
+        return "choose …" if self.field.required else "(not said)"
 
     def write(self, value: Any) -> None:
         """Show a bool, or what is understood as one."""
@@ -175,7 +186,7 @@ class BoolControl(ChoiceControl):
             value = coerce_value(self.field, value)
         except ValueError:
             value = None
-        self.widget.value = value if isinstance(value, bool) else None
+        super().write(value)
 
 
 class DateControl(Control):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opus_nb.screen.card_pieces import Card, head, make_card, note_html, soft_line
-from opus_nb.screen.markup import SIGNS, clip, duration_words, escape, html_table, state_words
+from opus_nb.screen.markup import SIGNS, clip, duration_words, escape, moment_words, state_words
 
 __all__ = ["job_card", "value_html"]
 
@@ -45,7 +45,8 @@ def job_card(
     results : Mapping, optional
         Output name to value; an http(s) address becomes a link.
     audit : sequence of mappings
-        Keys ``event``, ``actor``, ``status``, ``duration_s`` are shown, the first of them in order.
+        Keys ``event``, ``actor``, ``status``, ``started_at``, ``ended_at`` (a datetime or Unix seconds) and
+        ``duration_s``; as many are shown as a card holds.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def job_card(
     )
 
 
-def _results_part(results: Mapping[str, Any], budget: int = 4200) -> str:
+def _results_part(results: Mapping[str, Any], budget: int = 3000) -> str:
     rows, spent, left_out = [], 0, 0
     for name, value in results.items():
         row = f'<tr><th scope="row">{escape(clip(name, 60))}</th><td>{value_html(value)}</td></tr>'
@@ -86,26 +87,82 @@ def _results_part(results: Mapping[str, Any], budget: int = 4200) -> str:
 
 
 def value_html(value: Any) -> str:
-    """Draw one result: an http(s) address as a link, a list line by line, anything else as text."""
+    """Draw one result: an http(s) address as a link, a list line by line, anything else as text.
+
+    A file that Opus keeps is shown by its name alone: its address is an identifier that a browser gets a 404 for.
+
+    Source
+    ------
+    Contract, section 4.5 and trap T35.
+    """
     if isinstance(value, list | tuple):
         shown = "<br>".join(value_html(each) for each in list(value)[:5])
         return shown + (f"<br>… and {len(value) - 5:,} more" if len(value) > 5 else "")
     text = "" if value is None else str(value)
     if text.startswith(("https://", "http://")) and len(text) <= 300 and not any(ch.isspace() for ch in text):
-        name = text.split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1]
-        return f'<a href="{escape(text)}" target="_blank" rel="noopener noreferrer">{escape(clip(name, 60))}</a>'
+        path = text.split("?", 1)[0].rstrip("/")
+        name = escape(clip(path.rsplit("/", 1)[-1], 60))
+        if "/media/private/" in path or path.startswith("https://files.opus.com/"):
+            return f'<span title="{escape(text)}">{name}</span> <span class="on-soft">(a file at Opus)</span>'
+        return f'<a href="{escape(text)}" target="_blank" rel="noopener noreferrer">{name}</a>'
     return escape(clip(text, 300)) if value is not None else '<span class="on-soft">nothing</span>'
 
 
-def _audit_part(audit: Sequence[Mapping[str, Any]]) -> str:
-    rows = (
-        (
-            clip(entry.get("started_at"), 26),
-            entry.get("event"),
-            entry.get("actor"),
-            entry.get("status"),
-            duration_words(entry["duration_s"]) if isinstance(entry.get("duration_s"), int | float) else "",
-        )
-        for entry in audit
+def _audit_part(audit: Sequence[Mapping[str, Any]], budget: int = 3000) -> str:
+    """Draw the audit as a timeline: one line per event, with a bar where it lies in the whole."""
+    spans = [_span(entry) for entry in audit]
+    starts = [begin for begin, _ in spans if begin is not None]
+    first = min(starts, default=0.0)
+    whole = max((end for _, end in spans if end is not None), default=first) - first
+    actors = any(_said(entry.get("actor")) for entry in audit)
+    body, spent = [], 0
+    for entry, (begin, end) in zip(audit, spans, strict=True):
+        took = entry.get("duration_s")
+        cells = [
+            f"+{duration_words(begin - first)}" if begin is not None else "",
+            *([] if whole <= 0 else [_timeline_bar(begin, end, first, whole)]),
+            f"<b>{escape(clip(_said(entry.get('event')), 60))}</b>",
+            *([escape(clip(_said(entry.get("actor")), 40))] if actors else []),
+            escape(clip(_said(entry.get("status")), 24).lower()),
+            duration_words(float(took)) if _said(took) else "",
+        ]
+        line = f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        spent += len(line.encode())
+        if spent > budget:
+            break
+        body.append(line)
+    heads = ["after", *([""] if whole > 0 else []), "what", *(["who"] if actors else []), "status", "took"]
+    head = "".join(f'<th scope="col">{each}</th>' for each in heads)
+    left_out = len(audit) - len(body)
+    tail = f'<div class="on-soft">… and {left_out:,} more; run.audit() has all</div>' if left_out else ""
+    table = f'<table class="on-t" aria-label="audit"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    when = f' <span class="on-soft">from {moment_words(first)}</span>' if starts else ""
+    return f"<div><b>Audit</b>{when}</div>{table}{tail}"
+
+
+def _timeline_bar(begin: float | None, end: float | None, first: float, whole: float) -> str:
+    if begin is None:
+        return ""
+    left = 100 * (begin - first) / whole
+    width = max(1.5, 100 * ((end if end is not None else begin) - begin) / whole)
+    return (
+        '<div class="on-lane" aria-hidden="true">'
+        f'<span style="margin-left:{min(left, 98.5):.1f}%;width:{min(width, 100 - min(left, 98.5)):.1f}%"></span></div>'
     )
-    return "<div><b>Audit</b></div>" + html_table(("when", "what", "who", "status", "took"), rows, budget=1800, cell=60)
+
+
+def _span(entry: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    begin, end = _unix(entry.get("started_at")), _unix(entry.get("ended_at"))
+    return begin, begin if end is None else end
+
+
+def _unix(moment: Any) -> float | None:
+    """Return Unix seconds of a moment (a number, a datetime or a Timestamp); None for none."""
+    if not _said(moment):
+        return None
+    return float(moment.timestamp()) if hasattr(moment, "timestamp") else float(moment)
+
+
+def _said(value: Any) -> Any:
+    """Return a value that says something; ``""`` for the many ways of saying nothing."""
+    return "" if value is None or str(value) in {"", "nan", "NaT", "<NA>"} else value

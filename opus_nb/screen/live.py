@@ -21,6 +21,9 @@ __all__ = ["LiveView", "pace_words"]
 
 _log = logging.getLogger("opus_nb")
 
+_TROUBLES_TOLD = 3
+_TROUBLES_ENOUGH = 20  # after these the view stops trying by itself
+
 
 def pace_words(snapshot: TallySnapshot, *, paused: bool = False) -> list[str]:
     """Say how fast it goes, how long it will take and what it costs, as far as that is known.
@@ -77,6 +80,7 @@ class LiveView:
         self._closing_note = ""
         self._held: str | None = None
         self._painted = (-1, 0.0)
+        self._troubles = 0
 
     # what a kind of view has to say
 
@@ -85,6 +89,9 @@ class LiveView:
 
     def _paint(self, snapshot: TallySnapshot) -> None:
         """Bring the live view up to date."""
+
+    def _beat(self) -> None:
+        """Do what has to be done a few times a second while the live view is open."""
 
     def _finish(self, card: Card) -> None:
         """Replace the live view by its static picture."""
@@ -128,7 +135,7 @@ class LiveView:
                     # any other thread speaks as the cell that showed the view
                     self._ticker.context.copy().run(action)
         except Exception:
-            _log.warning("a view of %s could not be painted; the run is not affected", self.title, exc_info=True)
+            self._trouble("painted")
 
     def _show(self) -> None:
         if self.controls.is_over():
@@ -153,12 +160,19 @@ class LiveView:
             if self.controls.is_over():
                 self.close()
                 return False
+            self._beat()
             version, at = self._painted
             if version != self.tally.version or time.monotonic() - at >= self.idle_s:
                 self.paint_now()
         except Exception:
-            _log.warning("a view of %s could not look at its run", self.title, exc_info=True)
-        return self._open and self._ticker is ticker
+            self._trouble("kept fresh")
+        return self._open and self._ticker is ticker and self._troubles < _TROUBLES_ENOUGH
+
+    def _trouble(self, what: str) -> None:
+        """Log what is wrong with the screen, a few times; the same again every quarter second helps nobody."""
+        self._troubles += 1
+        if self._troubles <= _TROUBLES_TOLD:
+            _log.warning("a view of %s could not be %s; the run is not affected", self.title, what, exc_info=True)
 
     def _repaint(self) -> None:
         if self._open and self.controls.is_over():
@@ -190,13 +204,16 @@ class LiveView:
     def final_card(self) -> Card:
         """Make the static picture of this moment."""
         snapshot = self.tally.snapshot()
-        over = bool(self.controls.is_over())
+        idle = bool(self.controls.is_over())
+        # Nobody works on it any more, but rows are left: it was let go, or it stopped by itself.
+        left = idle and bool({"queued", "running"} & {name for name, count in snapshot.counts.items() if count})
+        over = idle and not left
         note = self._closing_note or _closing_words(snapshot, over=over, name=self.controls.name)
         return run_card(
             name=self.title,
             workflow_name="",
             snapshot=snapshot,
-            state="" if over or not self.is_paused else "paused",
+            state="over" if over else "stopped" if left else "paused" if self.is_paused else "",
             note=note,
         )
 

@@ -283,10 +283,10 @@ class _Line:
         self._constant = widgets.Text(
             placeholder="the same value for every row", layout={"width": "220px", "display": "none"}
         )
-        self._about = widgets.HTML(layout={"width": "420px"})
+        self._about = widgets.HTML(layout={"flex": "1 1 240px", "width": "auto", "margin": "0 0 0 14px"})
         row = [self._choice, self._constant, self._about]
         self.widget = widgets.HBox(
-            row, layout={"align_items": "flex-end", "flex_flow": "row wrap", "margin": "0 0 6px 0"}
+            row, layout={"align_items": "flex-end", "flex_flow": "row wrap", "margin": "0 0 8px 0"}
         )
         self._given: Any = None
         self._choice.observe(lambda _: self._chosen(changed), "value")

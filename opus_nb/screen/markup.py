@@ -73,7 +73,7 @@ STYLE = (
     ".opus-nb .on-bad{border-left-color:var(--jp-error-color1,#d32f2f)}"
     ".opus-nb code{font-size:12px;background:rgba(128,128,128,.16);color:inherit;padding:1px 4px;"
     "border-radius:3px;overflow-wrap:anywhere}"
-    ".opus-nb table.on-t{border-collapse:collapse;margin:6px 0;border:0;font-size:12.5px;color:inherit}"
+    ".opus-nb table.on-t{border-collapse:collapse;margin:3px 0 10px;border:0;font-size:12.5px;color:inherit}"
     ".opus-nb table.on-t th,.opus-nb table.on-t td{text-align:left;padding:3px 14px 3px 0;border:0;"
     "border-bottom:1px solid rgba(128,128,128,.25);vertical-align:top;background:transparent;color:inherit;"
     "overflow-wrap:anywhere;white-space:normal;max-width:420px}"
@@ -82,9 +82,11 @@ STYLE = (
     ".opus-nb table.on-t td.on-n{text-align:right;font-variant-numeric:tabular-nums}"
     ".opus-nb .on-bar{display:flex;height:16px;border-radius:4px;overflow:hidden;margin:7px 0 5px;"
     "background:rgba(128,128,128,.18)}"
+    ".opus-nb .on-lane{width:180px;height:9px;margin-top:5px;border-radius:3px;background:rgba(128,128,128,.18)}"
+    ".opus-nb .on-lane>span{display:block;height:100%;border-radius:3px;background:var(--jp-brand-color1,#1976d2)}"
     ".opus-nb .on-key{display:inline-block;margin-right:16px;white-space:nowrap}"
     ".opus-nb .on-dot{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:5px}"
-    ".opus-nb details>summary{cursor:pointer}"
+    ".opus-nb details>summary{cursor:pointer;display:list-item}"
     "</style>"
 )
 

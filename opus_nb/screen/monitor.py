@@ -15,6 +15,7 @@ from typing import Any
 
 from opus_nb.job import COUNT_NAMES
 from opus_nb.screen.cards import Card, failures_html, waiting_html
+from opus_nb.screen.inside import InsideWatch
 from opus_nb.screen.live import LiveView, pace_words
 from opus_nb.screen.markup import (
     SIGNS,
@@ -67,6 +68,8 @@ class Monitor(LiveView):
 
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
+        ask = self.controls.look_inside
+        self._inside = None if ask is None else InsideWatch(ask, self.tally.note_progress)
         self._display_id = f"opus-nb-{uuid.uuid4().hex}"
         self._box: Any = None
         self._said = ""
@@ -160,6 +163,10 @@ class Monitor(LiveView):
 
     # painting, under the lock of LiveView
 
+    def _beat(self) -> None:
+        if self._inside is not None:
+            self._inside.look(self.tally.snapshot().running)
+
     def _begin(self) -> None:
         if self._box is None:
             self._build()
@@ -183,11 +190,7 @@ class Monitor(LiveView):
         _set(self._buttons["pause"], "disabled", paused or not left)
         _set(self._buttons["resume"], "disabled", not paused)
         _set(self._buttons["retry_failed"], "disabled", not failed)
-        _set(
-            self._buttons["retry_failed"],
-            "description",
-            f"Retry {failed:,} failed" if failed else "Retry failed",
-        )
+        _set(self._buttons["retry_failed"], "description", _retry_words(snapshot))
         _set(self._toggle, "description", "Hide rows" if self._rows_open else "Show rows")
 
     def _head_html(self, snapshot: TallySnapshot, *, paused: bool) -> str:
@@ -266,6 +269,14 @@ class Monitor(LiveView):
         line = progress_line(self.title, self.tally.snapshot())
         text = f"{line}\n{self._closing_note}" if self._closing_note else line
         return {"text/html": card.html, "text/plain": text}
+
+
+def _retry_words(snapshot: TallySnapshot) -> str:
+    cancelled = snapshot.counts.get("cancelled", 0)
+    failed = count_failures(snapshot) - cancelled
+    parts = [f"{failed:,} failed"] if failed else []
+    parts += [f"{cancelled:,} cancelled"] if cancelled else []
+    return f"Retry {', '.join(parts)}" if parts else "Retry failed"
 
 
 def _set(widget: Any, trait: str, value: Any) -> None:

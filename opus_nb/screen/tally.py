@@ -206,6 +206,15 @@ class Tally:
         else:
             self._groups[signature] = replace(group, count=group.count - 1)
 
+    def note_progress(self, position: int, nodes_done: int, nodes_total: int) -> None:
+        """Take note of how far a job is inside; nothing where the row is not under way any more."""
+        with self._lock:
+            for place in (self._running, self._waiting):
+                note = place.get(position)
+                if note is not None and (note.nodes_done, note.nodes_total) != (nodes_done, nodes_total):
+                    place[position] = replace(note, nodes_done=nodes_done, nodes_total=nodes_total)
+                    self._version += 1
+
     def snapshot(self) -> TallySnapshot:
         """Return the numbers of this moment; costs the same for ten rows and a million."""
         with self._lock:

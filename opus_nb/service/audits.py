@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from opus_nb.service.shortening import ERROR_KEYS, shorten_audit, summarise, summarise_error
 from opus_nb.service.spellings import fold_keys, look_up, walk_wrappers
@@ -25,10 +26,10 @@ _STILL_GOING = frozenset(
 # The first Unix time that would lie beyond the year 5000 in seconds: everything above is a finer unit.
 _SECONDS_END = 1e11
 _FRACTION = re.compile(r"[.,](\d+)")
+_OFFSET = re.compile(r"(:\d\d.*[+-]\d\d)(\d\d)$")
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(NamedTuple):
     """One event of the trail, or one node that was executed. Times are Unix seconds (UTC).
 
     Attributes
@@ -132,7 +133,8 @@ def read_audit(reply: Any, job_id: str = "") -> Audit:
         done = len(executed) or sum(not _is_going(each.status) for each in nodes)
     told_failed = [each.event for each in nodes if (each.status or "").upper() == "FAILED"]
     starts = [each.started_at for each in entries if each.started_at is not None]
-    is_going = running is not None or any(_is_going(each.status) for each in nodes)
+    # A node that waits for its turn behind a failed one keeps no job going.
+    is_going = running is not None or any(_is_going(each.status) and each.started_at is not None for each in nodes)
     ends = [each.ended_at or each.started_at for each in entries]
     own_id = look_up(reply, "jobExecutionId", "caseId") if isinstance(reply, Mapping) else None
     return Audit(
@@ -216,7 +218,7 @@ def _read_nodes(block: Mapping[str, Any], failed: tuple[str, ...], running: str 
         entry = _read_node(name, fold_keys(data), place)
         if entry.status is None and (entry.started_at is not None or name in told):
             status = _told_status(name, failed, running)
-            entry = replace(entry, status=status, ended_at=None if _is_going(status) else entry.ended_at)
+            entry = entry._replace(status=status, ended_at=None if _is_going(status) else entry.ended_at)
         # A node of which nothing is told has not been reached.
         if entry.status is not None:
             found.append(entry)
@@ -294,6 +296,7 @@ def _status(given: Any) -> str | None:
     return given.strip()
 
 
+@lru_cache(maxsize=512)
 def _is_going(status: str | None) -> bool:
     return status is not None and re.sub(r"[\s_-]+", "", status).lower() in _STILL_GOING
 
@@ -322,16 +325,15 @@ def _moment(given: Any) -> float | None:
         return number if number > 0 else None
     if not isinstance(given, str):
         return None
-    text = given.strip()
-    text = f"{text[:-1]}+00:00" if text[-1:] in {"Z", "z"} else text
     try:
-        moment = datetime.fromisoformat(_six_digits(text))
+        moment = datetime.fromisoformat(_as_python_reads(given.strip()))
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, OverflowError):
         return None
 
 
-def _six_digits(text: str) -> str:
-    """Bring a fraction of a second to the six digits that Python 3.10 insists on."""
+def _as_python_reads(text: str) -> str:
+    """Spell out what Python 3.10 insists on: six digits of a second, a colon in the offset."""
+    text = _OFFSET.sub(r"\1:\2", f"{text[:-1]}+00:00" if text[-1:] in {"Z", "z"} else text)
     match = _FRACTION.search(text)
     return text if match is None else f"{text[: match.start()]}.{match[1][:6]:0<6}{text[match.end() :]}"

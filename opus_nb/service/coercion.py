@@ -23,6 +23,8 @@ __all__ = ["coerce_value"]
 _DEEPEST = 60
 # Above this a float no longer tells neighbouring whole numbers apart.
 _EXACT_WHOLE = 2**53
+# Two digits of a year are read as 1969 to 2068.
+_FIRST_SHORT_YEAR = 1969
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _YEAR_FIRST = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -193,7 +195,10 @@ def _to_date(field: Field, value: Any, depth: int) -> str | None:
     if pattern == ISO_DATE_FORMAT:
         return value.isoformat()[:10]
     text = value.strftime(pattern)
-    if not is_date_text(text, pattern):
+    two_digits = any(each in pattern for each in ("%y", "%D", "%x"))
+    if not is_date_text(text, pattern) or (
+        two_digits and not _FIRST_SHORT_YEAR <= value.year < _FIRST_SHORT_YEAR + 100
+    ):
         raise ValueError(f"{_iso_text(value)} cannot be written in the form {pattern} and read again.")
     return text
 
@@ -215,14 +220,15 @@ def _to_array(field: Field, value: Any, depth: int) -> list[Any]:
     value = _from_json_text(value, "[")
     if not isinstance(value, list):
         raise ValueError(f"A list is expected, not {_what(value)}.")
-    return [_to_inner(field.item, each, depth, f"Item {place}") for place, each in enumerate(value, start=1)]
+    item = field.item if field.enforced else None
+    return [_to_inner(item, each, depth, f"Item {place}") for place, each in enumerate(value, start=1)]
 
 
 def _to_object(field: Field, value: Any, depth: int) -> dict[str, Any]:
     value = _from_json_text(value, "{")
     if not isinstance(value, dict):
         raise ValueError(f"An object (name: value) is expected, not {_what(value)}.")
-    known = {each.variable_name: each for each in field.members}
+    known = {each.variable_name: each for each in (field.members if field.enforced else ())}
     return {name: _to_inner(known.get(name), each, depth, f'"{name}"') for name, each in value.items()}
 
 

@@ -49,6 +49,9 @@ class Field:
         What an array holds, where the schema says.
     members : tuple of Field
         What an object holds, where the schema says.
+    enforced : bool
+        False only where the schema says ``type_definition_enforced: false``: what a container holds is then described
+        by ``item`` or ``members`` and may be anything.
     alternatives : tuple of Field
         The same field once for each of ``types`` after the first, with that type's own definition.
     raw : Mapping
@@ -72,6 +75,7 @@ class Field:
     type_definition: Any = None
     item: Field | None = None
     members: tuple[Field, ...] = ()
+    enforced: bool = True
     alternatives: tuple[Field, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -99,6 +103,7 @@ class Field:
             # An item is called whatever its author called it; nothing travels under that name.
             "item": None if self.item is None else {**self.item.essence(), "name": ""},
             "members": members,
+            "enforced": self.enforced,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from opus_nb.service.definitions import Field, Schema
 from opus_nb.service.spellings import fold_key, look_up
@@ -92,13 +92,13 @@ def read_field(variable_name: str, entry: Any, *, is_output: bool = False, depth
         description=_description(entry),
         options=_options(entry),
         default=None if is_output else _default(entry),
-        types=tuple(word for word, _ in accepted),
+        types=tuple(each.word for each in accepted),
         allowed_file_types=_tagged_file_types(entry),
         raw=entry,
     )
     if not accepted:
         return first
-    shaped = [_shape(first, word, definition, depth) for word, definition in accepted]
+    shaped = [_shape(first, each, depth) for each in accepted]
     others = tuple(replace(each, types=(each.type,)) for each in shaped[1:])
     return replace(shaped[0], alternatives=others)
 
@@ -108,26 +108,29 @@ def _own_name(entry: Any, otherwise: str) -> str:
     return name if isinstance(name, str) and name else otherwise
 
 
-def _accepted_types(entry: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return each accepted type word with its definition, the primary one first."""
-    found: list[tuple[str, Any]] = []
-    own = look_up(entry, "type_definition")
+class _Accepted(NamedTuple):
+    """One type that a field accepts."""
+
+    word: str
+    definition: Any
+    enforced: bool
+
+
+def _accepted_types(entry: Mapping[str, Any]) -> list[_Accepted]:
+    """Return each accepted type with its definition, the primary one first."""
+    own, enforced = look_up(entry, "type_definition"), look_up(entry, "type_definition_enforced") is not False
     word = entry.get("type")
-    if isinstance(word, Mapping):
-        found.append((_word(word), look_up(word, "type_definition")))
-    elif isinstance(word, str):
-        found.append((word.strip(), own))
-    elif isinstance(word, Sequence):
-        found.extend((_word(each), own) for each in word)
+    given: list[Any] = list(word) if isinstance(word, (list, tuple)) else [word]
     allowed = look_up(entry, "allowed_types")
-    for each in allowed if isinstance(allowed, Sequence) and not isinstance(allowed, str) else ():
+    given.extend(allowed if isinstance(allowed, (list, tuple)) else ())
+    merged: dict[str, _Accepted] = {}
+    for each in given:
         definition = look_up(each, "type_definition") if isinstance(each, Mapping) else None
-        found.append((_word(each), own if definition is None else definition))
-    merged: dict[str, Any] = {}
-    for name, definition in found:
-        if name and (name not in merged or _is_blank(merged[name])):
-            merged[name] = definition
-    return list(merged.items())
+        told = look_up(each, "type_definition_enforced") if isinstance(each, Mapping) else None
+        one = _Accepted(_word(each), own if definition is None else definition, enforced and told is not False)
+        if one.word and (one.word not in merged or _is_blank(merged[one.word].definition)):
+            merged[one.word] = one
+    return list(merged.values())
 
 
 def _word(each: Any) -> str:
@@ -139,8 +142,9 @@ def _kind_of_word(word: str) -> str:
     return _KIND_OF_TYPE.get(word.strip().lower(), "other")
 
 
-def _shape(field_: Field, word: str, definition: Any, depth: int) -> Field:
+def _shape(field_: Field, accepted: _Accepted, depth: int) -> Field:
     """Return the field as one of its types, with what that type's definition says."""
+    word, definition, enforced = accepted
     kind = _kind_of_word(word)
     item: Field | None = None
     members: tuple[Field, ...] = ()
@@ -159,6 +163,7 @@ def _shape(field_: Field, word: str, definition: Any, depth: int) -> Field:
         item=item,
         members=members,
         allowed_file_types=kinds_of_files,
+        enforced=enforced,
         type_definition=None if _is_blank(definition) else definition,
     )
 

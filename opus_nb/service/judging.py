@@ -204,7 +204,7 @@ def _check_array(field: Field, value: Any, depth: int) -> str | None:
     if not isinstance(value, list):
         return f"A list is expected, not {_named(value)}."
     for place, each in enumerate(value, start=1):
-        problem = _check_inner(field.item, each, depth)
+        problem = _check_inner(field.item if field.enforced else None, each, depth)
         if problem:
             return f"Item {place}: {problem}"
     return None
@@ -213,7 +213,7 @@ def _check_array(field: Field, value: Any, depth: int) -> str | None:
 def _check_object(field: Field, value: Any, depth: int) -> str | None:
     if not isinstance(value, dict):
         return f"An object (name: value) is expected, not {_named(value)}."
-    known = {each.variable_name: each for each in field.members}
+    known = {each.variable_name: each for each in (field.members if field.enforced else ())}
     for name, member in known.items():
         if member.required and value.get(name) is None:
             return f'"{name}" is missing.'

@@ -158,7 +158,11 @@ def _messages(body: Any, depth: int = 0) -> tuple[str, ...]:
             return found_inside
     if constraints := look_up(body, "constraints"):
         return _messages(list(constraints.values()) if isinstance(constraints, Mapping) else constraints, depth + 1)
-    plain = [f"{key}: {value}" for key, value in body.items() if isinstance(value, (str, int, float))]
+    plain = [
+        f"{key}: {value}"
+        for key, value in body.items()
+        if isinstance(value, (str, int, float)) and key not in {"statusCode", "success"}
+    ]
     return _clean([", ".join(plain)])
 
 

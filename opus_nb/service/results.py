@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,36 +9,14 @@ from typing import Any, NamedTuple
 
 from opus_nb.job import JobState
 from opus_nb.service.definitions import Schema
-from opus_nb.service.spellings import fold_key, look_up
+from opus_nb.service.envelopes import find_payload, is_entry, merge_parts, read_json_text
+from opus_nb.service.spellings import look_up
 from opus_nb.service.states import read_state
 
-__all__ = ["OutputColumn", "OutputValue", "ResultReader", "Results", "read_json_text", "read_results"]
+__all__ = ["OutputColumn", "OutputValue", "ResultReader", "Results", "read_results"]
 
 # How deep objects of the quickstart's free shape are spread into dotted names; deeper ones stay cells.
 _DEEPEST_NAME = 12
-_DEEPEST_WRAPPER = 4
-_PAYLOAD = "jobResultsPayloadSchema"
-_PAYLOAD_FOLDED = fold_key(_PAYLOAD)
-# What may wrap the outputs, the likeliest first.
-_CONTAINERS = {"results": 0, "result": 1, "data": 2, "outputs": 3, "output": 4}
-# What stands beside the outputs in a reply and is none of them.
-_ENVELOPE = frozenset(
-    {
-        "jobexecutionid", "jobid", "caseid", "status", "state", "success", "message", "statuscode",
-        "timestamp", "path", "error", "metadata",
-    }
-)  # fmt: skip
-# What stands beside "value" in an entry; an object with other keys may itself be the value.
-_ENTRY_KEYS = frozenset(
-    {
-        "value", "type", "displayname", "variablename", "id", "description", "displaydescription", "isnullable",
-        "tags", "options", "typedefinition", "typedefinitionenforced", "allowedtypes", "default", "mapping",
-        "stepidorigin", "unresolvedatmapping", "selectedhumanreview", "suggestedhumanreviews",
-        "validhumanreviews", "referencevariablesforreview",
-    }
-)  # fmt: skip
-# One of these beside "value", in the place where entries are expected, makes it an entry whatever else it has.
-_ENTRY_MARKS = frozenset({"type", "displayName", "display_name", "variable_name", "variableName"})
 
 
 class OutputValue(NamedTuple):
@@ -48,7 +25,8 @@ class OutputValue(NamedTuple):
     Attributes
     ----------
     variable_name : str
-        Its key at the service; in the quickstart's free shape the dotted path.
+        Its key at the service. A key of the quickstart's free shape that is the label of a declared output stands
+        for that output's own; any other is the key itself, dotted where it was nested.
     name : str
         What people call it: the label of the workflow's outputs, else of the reply, else the key. Unique within
         one reply.
@@ -114,6 +92,10 @@ class ResultReader:
         for each in declared:
             key, label = each.variable_name, each.display_name
             self._declared[key] = (label if times[label] == 1 else f"{label} ({key})", each.type)
+        # The free shape names outputs by their labels.
+        self._keys: dict[str, str] = {
+            each.display_name: each.variable_name for each in declared if times[each.display_name] == 1
+        }
 
     def read(self, reply: Any) -> Results:
         """Read one reply; see `read_results`."""
@@ -161,27 +143,29 @@ class ResultReader:
 
     def _outputs(self, reply: Any) -> list[OutputValue]:
         """Return the outputs of one reply; names may still collide, keys may not."""
-        payload, is_schema = _find_payload(reply)
+        payload, is_schema = find_payload(reply)
         if isinstance(payload, list) and payload and all(isinstance(each, Mapping) for each in payload):
-            payload = _merge(payload)
+            payload = merge_parts(payload)
         if not isinstance(payload, Mapping):
             if payload is None or payload in ("", []):
                 return []
             return [OutputValue("results", "results", "", read_json_text(payload), payload)]
+        members: Mapping[str, Any] = payload
         found: list[OutputValue] = []
         declared = self._declared
-        for key, entry in payload.items():
+        for key, entry in members.items():
             known = declared.get(key)
+            named = key if known is not None else self._keys.get(key, key)
             if isinstance(entry, dict):
-                if _is_entry(entry, is_schema or known is not None):
-                    found.append(_open_entry(key, entry, known))
+                if is_entry(entry, is_schema or known is not None):
+                    found.append(_open_entry(named, entry, declared.get(named)))
                     continue
                 if known is None and not is_schema and not key.startswith("workflow_output_"):
                     _spread(key, entry, 1, found)
                     continue
-            label, word = known or (key, "")
+            label, word = declared.get(named) or (key, "")
             value = read_json_text(entry) if isinstance(entry, str) else entry
-            found.append(OutputValue(key, label, word, value, entry))
+            found.append(OutputValue(named, label, word, value, entry))
         return found if len({each[0] for each in found}) == len(found) else _number(found)
 
 
@@ -223,85 +207,6 @@ def _reader_for(outputs: Schema | None) -> ResultReader:
         reader = ResultReader(outputs)
         _last_reader = (outputs, reader)
     return reader
-
-
-def read_json_text(text: Any) -> Any:
-    """Parse text that is a JSON list or object, with or without a Markdown code fence; else return it as it is."""
-    if not isinstance(text, str):
-        return text
-    bare = text.strip()
-    if bare[:1] not in {"{", "[", "`"}:
-        return text
-    if bare.startswith("```"):
-        word, _, rest = bare[3:].removesuffix("```").partition("\n")
-        bare = (rest if word.strip().isalnum() else f"{word}\n{rest}").strip()
-        bare = bare[4:].strip() if bare[:4].lower() == "json" else bare
-    if bare[:1] not in {"{", "["} or bare[-1:] not in {"}", "]"}:
-        return text
-    try:
-        return json.loads(bare)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _find_payload(reply: Any) -> tuple[Any, bool]:
-    """Return where the outputs lie, and whether it is the place where every member is an output entry."""
-    here = reply
-    for _ in range(_DEEPEST_WRAPPER):
-        here = read_json_text(here) if isinstance(here, str) else here
-        if not isinstance(here, Mapping):
-            return here, False
-        payload = here.get(_PAYLOAD)
-        if payload is None:
-            payload = next((here[key] for key in here if fold_key(key) == _PAYLOAD_FOLDED), None)
-        if payload is not None:
-            return read_json_text(payload), True
-        container = _container(here, is_top=here is reply)
-        if container is None:
-            break
-        here = here[container]
-    if here is reply and isinstance(here, Mapping):
-        return {key: value for key, value in here.items() if fold_key(key) not in _ENVELOPE}, False
-    return here, False
-
-
-def _container(here: Mapping[str, Any], *, is_top: bool) -> str | None:
-    """Return the key that wraps the outputs here: below the top only one that leads to the known place."""
-    if is_top and isinstance(here.get("results"), dict) and "value" not in here["results"]:
-        return "results"
-    wraps = {name: key for key in here if (name := fold_key(key)) in _CONTAINERS and here[key] is not None}
-    for key in sorted(wraps.values(), key=lambda one: _CONTAINERS[fold_key(one)]):
-        inner = here[key]
-        if is_top and not (isinstance(inner, Mapping) and "value" in inner):
-            return key
-        if isinstance(inner, Mapping) and look_up(inner, _PAYLOAD) is not None:
-            return key
-    return None
-
-
-def _merge(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a list of objects as one; a key that comes again gets its number, nothing is lost."""
-    merged: dict[str, Any] = {}
-    for part in parts:
-        own = look_up(part, "variable_name", "id") if "value" in part else None
-        pairs = [(own, part)] if isinstance(own, str) and own else list(part.items())
-        for key, entry in pairs:
-            name, times = key, 1
-            while name in merged:
-                times += 1
-                name = f"{key} ({times})"
-            merged[name] = entry
-    return merged
-
-
-def _is_entry(entry: dict[str, Any], is_expected: bool) -> bool:
-    """Tell an entry that wraps a value from an object that is the value."""
-    if "value" in entry:
-        if len(entry) == 1 or (is_expected and not _ENTRY_MARKS.isdisjoint(entry)):
-            return True
-    elif not is_expected or not isinstance(entry.get("type"), str):
-        return False
-    return all(fold_key(key) in _ENTRY_KEYS for key in entry)
 
 
 def _open_entry(key: str, entry: dict[str, Any], known: tuple[str, str] | None) -> OutputValue:

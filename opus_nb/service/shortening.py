@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from opus_nb.service.spellings import fold_key, look_up
@@ -37,6 +38,10 @@ _KEPT_OF_EVENT = frozenset(
         "action", "event", "name", "message", "timestamp", "time", "createdat", "date", "actor", "user", "status",
     }
 )  # fmt: skip
+
+
+_PLAIN = {None: "null", True: "true", False: "false"}
+_quote = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class _Limits(NamedTuple):
@@ -126,7 +131,9 @@ def _shorten_parts(node: Any, kept: frozenset[str], budget: int) -> Any:
     if isinstance(node, str):
         return node
     if not isinstance(node, Mapping):
-        return _shorten(node, budget)
+        short_node = _shorten(node, budget)
+        # A text would read as an event.
+        return [short_node] if isinstance(short_node, str) else short_node
     short: dict[str, Any] = {}
     for key, value in node.items():
         name = fold_key(str(key))
@@ -185,22 +192,33 @@ def _cut_base64(text: str) -> str:
 
 def _render(value: Any, depth: int) -> str:
     if isinstance(value, str):
-        return json.dumps(_first(_cut_base64(value), _SHOWN.chars), ensure_ascii=False)
+        return _quote(_first(_cut_base64(value), _SHOWN.chars))
+    if isinstance(value, dict):
+        if depth >= _SHOWN.depth:
+            return "{…}" if value else "{}"
+        if (label := _label(value)) is not None:
+            return f"{_first(label, _SHOWN.chars)}: {_render(value['value'], depth + 1)}"
+        parts = [
+            f"{_first(str(name), _SHOWN.chars)}: {_render(inner, depth + 1)}"
+            for name, inner in islice(value.items(), _SHOWN.keys)
+        ]
+        return "{" + ", ".join(parts + (["…"] if len(value) > _SHOWN.keys else [])) + "}"
     if isinstance(value, list):
         if depth >= _SHOWN.depth:
             return "[…]" if value else "[]"
-        parts = [_render(each, depth + 1) for each in value[: _SHOWN.items]]
+        parts = [_render(inner, depth + 1) for inner in value[: _SHOWN.items]]
         return "[" + ", ".join(parts + (["…"] if len(value) > _SHOWN.items else [])) + "]"
-    if isinstance(value, Mapping):
-        if depth >= _SHOWN.depth:
-            return "{…}" if value else "{}"
-        names = list(value)[: _SHOWN.keys]
-        parts = [f"{_first(str(name), _SHOWN.chars)}: {_render(value[name], depth + 1)}" for name in names]
-        return "{" + ", ".join(parts + (["…"] if len(value) > _SHOWN.keys else [])) + "}"
-    try:
-        return json.dumps(value)
-    except (TypeError, ValueError):
-        return _first(str(value), _SHOWN.chars)
+    return _PLAIN.get(value, "") if value is None or isinstance(value, bool) else _first(str(value), _SHOWN.chars)
+
+
+def _label(value: dict[str, Any]) -> str | None:
+    """Return the name of a V2 node's output, which comes as ``{variable_name, display_name, type, value}``."""
+    if "value" not in value or len(value) > _SHOWN.keys:
+        return None
+    for key in ("display_name", "displayName", "variable_name", "variableName"):
+        if isinstance(label := value.get(key), str) and label:
+            return label
+    return None
 
 
 def _first(text: str, limit: int) -> str:

@@ -7,6 +7,7 @@ schema's own format and files as `LocalFile` or as an ``http(s)`` address.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -177,18 +178,9 @@ def _describes(definition: Any) -> bool:
 
 
 def _fitting(field: Field, value: Any) -> Field:
-    for each in _each_type(field):
-        if check_value(each, value) is None:
-            return each
-    return field
-
-
-def _each_type(field: Field) -> tuple[Field, ...]:
-    return (_only_primary(field), *field.alternatives)
-
-
-def _only_primary(field: Field) -> Field:
-    return replace(field, alternatives=())
+    """Return the field as the first of its types that fits the value."""
+    shapes = (replace(field, alternatives=()), *field.alternatives)
+    return next((each for each in shapes if check_value(each, value) is None), field)
 
 
 def _with_urls(value: Any, file_urls: FileUrls | None) -> Any:
@@ -202,10 +194,9 @@ def _with_urls(value: Any, file_urls: FileUrls | None) -> Any:
 
 
 def _url_of(file: LocalFile, file_urls: FileUrls | None) -> str:
-    if callable(file_urls):
-        url: str | None = file_urls(file)
-    else:
-        url = None if file_urls is None else file_urls.get(file)
+    url: str | None = None
+    with suppress(KeyError):
+        url = file_urls(file) if callable(file_urls) else (file_urls or {}).get(file)
     if not url:
         raise MappingError(
             "A file has no address at Opus yet; upload it before the job is executed.",

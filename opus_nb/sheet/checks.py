@@ -20,6 +20,7 @@ from opus_nb.sheet.distinct import Codes, distinct_values, spread_values
 from opus_nb.sheet.files import FileDesk
 from opus_nb.sheet.findings import ISSUE_COLUMNS, FindingLog, error, warning
 from opus_nb.sheet.headers import column_letter, fold_name, header_texts, is_unnamed, repeated, require_table
+from opus_nb.sheet.likeness import closest_names
 from opus_nb.sheet.mapping import ColumnMapping, InputSource
 from opus_nb.sheet.origins import Origin, read_origin
 from opus_nb.sheet.targets import cast_values
@@ -94,6 +95,8 @@ class _Check:
         self.dates = _read_choice(dates, "dates", read_order, 'one of "dmy", "mdy", "ymd" or a format like "%d.%m.%Y"')
         marks = {".": ".", ",": ","}
         self.decimal = _read_choice(decimal, "decimal", marks.get, 'one of "." and ","')
+        self._check_names(self.dates, "dates")
+        self._check_names(self.decimal, "decimal")
         self.columns: dict[str, list[Any]] = {}
         self.constants: dict[str, Any] = {}
         self.codes: list[Codes] = []
@@ -123,6 +126,17 @@ class _Check:
             mapping=self.mapping,
             _frame=self.df,
         )
+
+    def _check_names(self, choice: str | dict[str, str] | None, argument: str) -> None:
+        known = [*self.headers, *(name for each in self.schema for name in (each.display_name, each.variable_name))]
+        folded = {fold_name(name) for name in known}
+        for name in choice if isinstance(choice, dict) else ():
+            if name not in folded:
+                raise SettingsError(
+                    f"{argument}= names {name!r}, which is neither a column nor an input",
+                    next_step=f"Did you mean {show_list(closest_names(name, known)) or 'another one'}?",
+                    name=name,
+                )
 
     # ---- the sheet as a whole
 
@@ -208,9 +222,12 @@ class _Check:
         if target.required:
             rows = np.flatnonzero(codes < 0)
             problem = f'The cell is empty, and "{target.display_name}" is required'
+            fix = "Fill it in."
+            if target.kind == "bool" and all(value is True for value in cast.values):
+                fix = f'Write no, or, if an empty cell means no: df["{header}"] = df["{header}"].notna().'
             self.log.add_rows(
                 rows,
-                error("missing", problem, "Fill it in."),
+                error("missing", problem, fix),
                 order=order,
                 column=header,
                 input_name=target.display_name,
@@ -218,9 +235,7 @@ class _Check:
 
     def _join_members(self, source: InputSource) -> list[Any]:
         """Return one dict per row, put together from columns like ``Contact.email``."""
-        parts = [
-            (path.split("."), self.df.iloc[:, self.headers.index(header)].tolist()) for path, header in source.members
-        ]
+        parts = [(path, self.df.iloc[:, self.headers.index(header)].tolist()) for path, header in source.members]
         rows: list[Any] = []
         for position in range(len(self.df)):
             built: dict[str, Any] = {}

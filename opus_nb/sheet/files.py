@@ -17,7 +17,7 @@ from opus_nb.sheet.casts import Cast, CastSettings
 from opus_nb.sheet.cells import MISSING, clean_text, is_missing, shorten, show_text
 from opus_nb.sheet.containers import split_list
 from opus_nb.sheet.findings import Problem, error, warning
-from opus_nb.sheet.guesses import closest_names
+from opus_nb.sheet.likeness import closest_names
 
 __all__ = ["FileDesk", "cast_file", "cast_files"]
 
@@ -55,6 +55,8 @@ def _cast_paths(
             found, problems = find_file(field, clean_text(whole))
             if not any(each.code == "file_missing" for each in problems):
                 texts = [clean_text(whole)]
+        if len(texts) == 1 and "," in texts[0]:
+            texts = _split_commas(field, texts[0], find_file)
         if len(texts) > 1 and not several:
             problem = f"{len(texts)} files are named, and this input takes one"
             cast.add(place, error("too_many_files", problem, "Keep one, or give each file a row of its own."))
@@ -71,6 +73,16 @@ def _cast_paths(
         if not texts:
             cast.add(place, error("not_a_path", "The list of files is empty", "Name a file, or leave the cell empty."))
     return cast
+
+
+def _split_commas(field: Field, text: str, find_file: Callable[[Field, str], tuple[Any, list[Problem]]]) -> list[str]:
+    """Return the parts between commas when each is a file and the whole is none; commas are common in names."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+
+    def is_there(path: str) -> bool:
+        return not any(each.code == "file_missing" for each in find_file(field, path)[1])
+
+    return [text] if is_there(text) or not all(is_there(part) for part in parts) else parts
 
 
 def _path_texts(value: Any) -> list[str]:

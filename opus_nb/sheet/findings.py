@@ -12,7 +12,7 @@ import pandas as pd
 
 from opus_nb.sheet.cells import shorten, show_text
 
-__all__ = ["ISSUE_COLUMNS", "FindingLog", "Problem", "error", "warning"]
+__all__ = ["ISSUE_COLUMNS", "FindingLog", "Problem", "error", "text_array", "warning"]
 
 ISSUE_COLUMNS = ("row", "column", "input", "severity", "code", "value", "problem", "fix")
 
@@ -147,13 +147,22 @@ class FindingLog:
         positions, is_error = positions[sequence], is_error[sequence].astype(bool)
         frame = pd.DataFrame({"row": _row_labels(index, positions)})
         for name, text in zip(ISSUE_COLUMNS[1:], texts, strict=True):
-            frame[name] = pd.array(text[sequence], dtype="string")
+            frame[name] = text_array(text[sequence])
         invalid = np.zeros(self.row_count, dtype=bool)
         bad = positions[is_error]
         if (bad < 0).any():
             invalid[:] = True
         invalid[bad[bad >= 0]] = True
         return frame, positions, invalid
+
+
+def text_array(texts: Any) -> Any:
+    """Return texts and NA as a string array; half characters, which no such array holds, are replaced."""
+    try:
+        return pd.array(texts, dtype="string")
+    except UnicodeError:
+        plain = [each.encode("utf-8", "replace").decode() if isinstance(each, str) else each for each in texts]
+        return pd.array(plain, dtype="string")
 
 
 def _row_labels(index: pd.Index[Any], positions: _Positions) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from opus_nb.sheet.cells import is_missing
+from opus_nb.sheet.cells import is_missing, show_text
 from opus_nb.sheet.findings import Problem
 
-__all__ = ["Grid", "MergedArea", "spans"]
+__all__ = ["Grid", "MergedArea", "row_digest", "spans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Grid:
     hidden_rows, hidden_columns : set of int
     is_filtered : bool
     merged : list of MergedArea
+    example_digest : str
+        What `row_digest` says of the example row, in a workbook that is a filled-in template of ours.
     notes : list of Problem
     """
 
@@ -54,6 +57,7 @@ class Grid:
     hidden_columns: set[int] = field(default_factory=set)
     is_filtered: bool = False
     merged: list[MergedArea] = field(default_factory=list)
+    example_digest: str = ""
     notes: list[Problem] = field(default_factory=list)
 
     def put(self, row: int, column: int, value: Any) -> None:
@@ -64,6 +68,12 @@ class Grid:
     def filled_rows(self) -> list[int]:
         """Return the numbers of the rows that hold anything, from top to bottom."""
         return sorted(row for row, cells in self.rows.items() if cells)
+
+
+def row_digest(values: Iterable[Any]) -> str:
+    """Return a short digest of the texts of a row, empty cells left out; equal rows have equal digests."""
+    texts = [show_text(value) for value in values if not is_missing(value)]
+    return hashlib.sha256("\x1f".join(texts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def spans(numbers: list[int]) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from opus_nb.errors import SheetUnreadable
 from opus_nb.sheet.cells import clean_text, shorten, show_list, show_text
 from opus_nb.sheet.findings import warning
-from opus_nb.sheet.grids import Grid, spans
+from opus_nb.sheet.grids import Grid, row_digest, spans
 from opus_nb.sheet.headers import column_letter
 
 __all__ = ["Layout", "find_layout"]
@@ -65,6 +65,7 @@ def find_layout(
     header_rows = _header_rows(grid, filled, header)
     below = header_rows[-1] if header_rows else -1
     rows = [row for row in filled if row > below]
+    rows = _without_example(grid, rows)
     _note_blank_rows(grid, rows)
     rows = _without_hidden(grid, rows, drop=drop_hidden)
     _note_merged(grid, rows, fill=fill_merged)
@@ -152,6 +153,17 @@ def _carry_on(cells: dict[int, Any], columns: Sequence[int]) -> None:
     last = None
     for column in columns:
         last = cells.setdefault(column, last) if last is not None else cells.get(column)
+
+
+def _without_example(grid: Grid, rows: list[int]) -> list[int]:
+    """Leave out the example row of a template of ours, wherever it was sorted to, unless it was written over."""
+    if not grid.example_digest:
+        return rows
+    kept = [row for row in rows if row_digest(v for _, v in sorted(grid.rows[row].items())) != grid.example_digest]
+    if len(kept) < len(rows):
+        problem = "The example row of the template is left out"
+        grid.notes.append(warning("example_row", problem, "Nothing to do; you may delete it."))
+    return kept
 
 
 def _note_blank_rows(grid: Grid, rows: list[int]) -> None:

@@ -11,11 +11,12 @@ import pandas as pd
 from opus_nb.errors import MappingError
 from opus_nb.service.schema import Field, Schema
 from opus_nb.sheet.cells import show_list, show_text
+from opus_nb.sheet.findings import text_array
 from opus_nb.sheet.guesses import guess_columns
 from opus_nb.sheet.headers import fold_name, header_texts, is_unnamed, require_table
 from opus_nb.sheet.naming import Names
 
-__all__ = ["ColumnMapping", "InputSource", "map_columns"]
+__all__ = ["ColumnMapping", "InputSource", "address_names", "map_columns"]
 
 _SEPARATORS = (".", "/", ":", ">")
 _FORGIVEN_SCORE = 0.95
@@ -32,8 +33,8 @@ class InputSource:
         ``"column"``, ``"constant"``, ``"default"`` or ``"missing"``.
     column : str or None
         Header of the column; for an object that several columns feed, its name and ``.*``.
-    members : tuple of (str, str)
-        For an object that several columns feed: path of the member (``"email"``, ``"address.city"``) and header.
+    members : tuple of (tuple of str, str)
+        For an object that several columns feed: path of the member (``("address", "city")``) and header.
     constant : Any
         The value that every row gets, as it was given.
     score : float
@@ -46,7 +47,7 @@ class InputSource:
     field: Field
     source: str
     column: str | None = None
-    members: tuple[tuple[str, str], ...] = ()
+    members: tuple[tuple[tuple[str, ...], str], ...] = ()
     constant: Any = None
     score: float = 0.0
     reason: str = ""
@@ -96,10 +97,10 @@ class ColumnMapping:
             "score": [each.score for each in rows],
             "reason": [each.reason for each in rows],
         }
-        dtypes = dict.fromkeys(text, "string") | {"required": "bool", "score": "float64"}
-        frame: pd.DataFrame = pd.DataFrame(
-            {name: pd.Series(values, dtype=dtypes[name]) for name, values in text.items()}
-        )
+        plain = {"required": "bool", "score": "float64"}
+        frame: pd.DataFrame = pd.DataFrame(index=pd.RangeIndex(len(rows)))
+        for name, values in text.items():
+            frame[name] = pd.Series(values, dtype=plain[name]) if name in plain else text_array(values)
         return frame
 
     @property
@@ -109,7 +110,7 @@ class ColumnMapping:
         What ``columns=`` takes, so it can be kept in a file and still fits when the workflow is rebuilt and its
         variable names change. Inputs fed by several columns find them again by their headers.
         """
-        names = _address_names([each.field for each in self.sources])
+        names = address_names([each.field for each in self.sources])
         return {
             name: each.column
             for name, each in zip(names, self.sources, strict=True)
@@ -223,7 +224,8 @@ def _with_default(source: InputSource) -> InputSource:
     return replace(source, source="default", constant=field.default, score=1.0, reason="the author's sample value")
 
 
-def _address_names(fields: Sequence[Field]) -> list[str]:
+def address_names(fields: Sequence[Field]) -> list[str]:
+    """Return a name for each input that no other has: the display name, else the variable name."""
     shown = [field.display_name for field in fields]
     return [field.display_name if shown.count(field.display_name) == 1 else field.variable_name for field in fields]
 
@@ -286,7 +288,7 @@ def _match_members(
         if field.kind != "object" or field.variable_name in found:
             continue
         names = {fold_name(field.display_name), fold_name(field.variable_name)} - {""}
-        members: dict[str, str] = {}
+        members: dict[tuple[str, ...], str] = {}
         for header in free:
             path = None if header in taken else _member_path(header, names, field)
             if path is not None and path not in members:
@@ -303,28 +305,26 @@ def _match_members(
     return result
 
 
-def _member_path(header: str, names: set[str], field: Field) -> str | None:
-    for separator in _SEPARATORS:
-        head, found, tail = header.partition(separator)
-        if not found or fold_name(head) not in names or not tail.strip():
-            continue
-        return _known_path(tail.strip(), separator, field)
+def _member_path(header: str, names: set[str], field: Field) -> tuple[str, ...] | None:
+    for place, sign in enumerate(header):
+        if sign in _SEPARATORS and fold_name(header[:place]) in names and header[place + 1 :].strip():
+            return _known_path(header[place + 1 :].strip(), sign, field)
     return None
 
 
-def _known_path(tail: str, separator: str, field: Field) -> str | None:
+def _known_path(tail: str, separator: str, field: Field) -> tuple[str, ...] | None:
     """Return the path by variable names where the schema knows the members, the header's own words where not."""
     if not field.members:
-        return ".".join(part.strip() for part in tail.split(separator))
+        return tuple(part.strip() for part in tail.split(separator))
     head, found, rest = tail.partition(separator)
     for name, remainder in ((tail, ""), (head, rest)) if found else ((tail, ""),):
         folded = fold_name(name)
         for member in field.members:
             if folded and folded in (fold_name(member.display_name), fold_name(member.variable_name)):
                 if not remainder:
-                    return member.variable_name
+                    return (member.variable_name,)
                 inner = _known_path(remainder, separator, member)
-                return None if inner is None else f"{member.variable_name}.{inner}"
+                return None if inner is None else (member.variable_name, *inner)
     return None
 
 

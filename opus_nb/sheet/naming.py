@@ -8,8 +8,8 @@ from typing import Any
 from opus_nb.errors import MappingError
 from opus_nb.service.schema import Field, Schema
 from opus_nb.sheet.cells import show_list, show_text
-from opus_nb.sheet.guesses import closest_names
 from opus_nb.sheet.headers import fold_name
+from opus_nb.sheet.likeness import closest_names
 
 __all__ = ["Names"]
 

@@ -32,7 +32,7 @@ _PLAIN = re.compile(r"\d+")
 _DOT_DECIMAL = re.compile(
     r"\d*\.\d+|\d+\.|\d{1,3}(?:,\d{3})+\.\d*|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d*)?|\d{1,3}(?:,\d{3}){2,}"
 )
-_COMMA_DECIMAL = re.compile(r"\d{1,3}(?:\.\d{3})+,\d*|\d{1,3}(?:\.\d{3}){2,}")
+_COMMA_DECIMAL = re.compile(r"0,\d+|\d{1,3}(?:\.\d{3})+,\d*|\d{1,3}(?:\.\d{3}){2,}")
 _ONE_COMMA = re.compile(r"\d*,\d+")
 _THOUSAND_COMMA = re.compile(r"[1-9]\d{0,2},\d{3}")
 _THOUSAND_DOT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
@@ -116,12 +116,12 @@ class _Style:
 
 
 def _read_style(forms: Sequence[tuple[str, str]], decimal: str | None) -> _Style:
-    """Return the style of a column from its distinct (form, body) pairs."""
+    """Return the style of a column from its (form, text) pairs."""
     if decimal:
         return _Style(decimal, certain=True, mixed=False)
     dots = any(form == "dot" for form, _ in forms)
     commas = any(form == "comma" for form, _ in forms)
-    lone = {body for form, body in forms if form == "lone"}
+    lone = {text for form, text in forms if form == "lone"}
     if dots and (commas or lone):
         return _Style(".", certain=False, mixed=True)
     if commas or len(lone) >= 2:
@@ -149,7 +149,7 @@ def cast_numbers(field: Field, values: Sequence[Any], settings: CastSettings) ->
         else:
             _take_number(cast, place, value, settings, whole=field.kind == "int")
     if written:
-        style = _read_style([(each.form, each.body) for each in written.values()], settings.decimal)
+        style = _read_style([(each.form, str(values[place])) for place, each in written.items()], settings.decimal)
         for place, each in written.items():
             _read_written(cast, place, each, style, values[place])
         _remark(cast, list(written.values()), style, [values[place] for place in written])
@@ -191,28 +191,20 @@ def digits_lost(value: float, from_workbook: bool) -> Any:
 
 
 def _read_written(cast: Cast, place: int, each: _Written, style: _Style, value: Any) -> None:
-    form, body = each.form, each.body
-    doubtful = (style.mixed and form in ("lone", "comma", "comma3")) or (
-        style.mixed and form == "dot3" and not style.certain
-    )
-    clear = form in ("plain", "dot")
-    if not clear and doubtful:
-        comma, dot = _as_float(each, ","), _as_float(each, ".")
-        both = " or ".join(
-            f"{number:,.10g}".replace(",", "") for number in dict.fromkeys((comma, dot)) if number is not None
-        )
+    undecided = each.form in ("lone", "comma3", "comma") or (each.form == "dot3" and not style.certain)
+    if style.mixed and undecided:
+        readings = (_as_float(each, ","), _as_float(each, "."))
+        both = " or ".join(f"{number:.10g}" for number in dict.fromkeys(readings) if number is not None)
         cast.add(
             place,
             error(
                 "ambiguous_number",
-                f"{shorten(value, 40)!r} could mean {both}, and the column does not say how it writes decimals",
+                f"{shorten(value, 40)!r} may be {both}, but the column does not say how it writes decimals",
                 'Write it with a decimal point, or say which with decimal="," or decimal=".".',
             ),
         )
         return
-    mark = style.decimal if form in ("dot3", "comma3", "lone") else ("," if form == "comma" else ".")
-    if style.certain and style.decimal != mark and form in ("dot", "comma") and "." in body + ",":
-        mark = style.decimal if _fits(body, style.decimal) else mark
+    mark = {"comma": ",", "dot": ".", "plain": "."}.get(each.form, style.decimal)
     number = _as_float(each, mark)
     if number is None:
         cast.add(place, _not_a_number(value))

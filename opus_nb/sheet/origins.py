@@ -30,8 +30,10 @@ class Origin:
         Row of the (last) header as the spreadsheet counts, from 1; 0 without one.
     row_spans : tuple of (int, int)
         Stretches of data rows: first row as the spreadsheet counts, and how many; row labels run through them.
+    headers : tuple of str
+        Of the frame as it was read.
     columns : tuple of int
-        For each column of the frame as it was read, its place in the sheet, from 0.
+        For each of these, its place in the sheet, from 0.
     date1904 : bool
     is_workbook : bool
         Read from a workbook, whose numbers have at most 15 digits.
@@ -45,6 +47,7 @@ class Origin:
     sheet: str = ""
     header_row: int = 0
     row_spans: tuple[tuple[int, int], ...] = ()
+    headers: tuple[str, ...] = ()
     columns: tuple[int, ...] = ()
     date1904: bool = False
     is_workbook: bool = False
@@ -63,6 +66,7 @@ class Origin:
             "sheet": self.sheet,
             "header_row": self.header_row,
             "row_spans": [list(each) for each in self.row_spans],
+            "headers": list(self.headers),
             "columns": list(self.columns),
             "date1904": self.date1904,
             "is_workbook": self.is_workbook,
@@ -91,6 +95,7 @@ def read_origin(df: pd.DataFrame) -> Origin:
             sheet=str(kept.get("sheet", "")),
             header_row=int(kept.get("header_row", 0)),
             row_spans=tuple((int(first), int(count)) for first, count in kept.get("row_spans", ())),
+            headers=tuple(str(each) for each in kept.get("headers", ())),
             columns=tuple(int(each) for each in kept.get("columns", ())),
             date1904=bool(kept.get("date1904", False)),
             is_workbook=bool(kept.get("is_workbook", False)),

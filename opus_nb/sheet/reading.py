@@ -63,8 +63,8 @@ def read_sheet(
     -------
     pandas.DataFrame
         One row per row of the sheet that holds anything, index from 0; one column per column with a header or a
-        value. A column is int64, float64, bool, datetime64 or text where all its cells are, nullable ``Int64`` or
-        ``boolean`` where some are empty, object where they are mixed.
+        value. A column is int64, float64, bool, datetime64 or text where all its cells are (whole numbers among
+        others count as float64), nullable ``Int64`` or ``boolean`` where some are empty, object where they are mixed.
 
     Raises
     ------
@@ -82,6 +82,7 @@ def read_sheet(
         sheet=grid.sheet,
         header_row=layout.header_row + 1,
         row_spans=tuple((first + 1, count) for first, count in spans(layout.rows)),
+        headers=tuple(layout.headers),
         columns=tuple(layout.columns),
         date1904=grid.date1904,
         is_workbook=grid.is_workbook,
@@ -158,7 +159,7 @@ def _column_series(values: list[Any]) -> pd.Series[Any]:
     dtype: Any = object
     if kinds == {int} and all(-(2**63) <= value < 2**63 for value in values if value is not None):
         dtype = "Int64" if has_gaps else "int64"
-    elif kinds == {float}:
+    elif float in kinds and kinds <= {int, float} and all(abs(value) < 2**53 for value in values if value is not None):
         dtype = "float64"
     elif kinds == {bool}:
         dtype = "boolean" if has_gaps else "bool"

@@ -16,7 +16,7 @@ from opus_nb.service.schema import Field
 from opus_nb.sheet.casts import Cast, CastSettings, NotJsonError, json_value, plain_scalar
 from opus_nb.sheet.cells import MISSING, clean_text, shorten, show_list, show_text
 from opus_nb.sheet.findings import error, warning
-from opus_nb.sheet.guesses import closest_names
+from opus_nb.sheet.likeness import closest_names
 from opus_nb.sheet.numbers import EXACT_FLOAT_LIMIT, WORKBOOK_LIMIT, digits_lost
 
 __all__ = ["cast_bools", "cast_texts", "choose_options"]
@@ -57,8 +57,9 @@ def cast_texts(field: Field, values: Sequence[Any], settings: CastSettings) -> C
     """Cast to ``str``.
 
     Text stays letter for letter but for spaces at its ends. Numbers are written as the workbook shows them where
-    its format only pads with zeros, and without ``.0`` where the whole column holds whole numbers (which is what
-    becomes of ids beside an empty cell). Long ids that went through a float are refused, because it rounded them.
+    its format only pads with zeros, and without ``.0`` where they come from a workbook or the whole column holds
+    whole numbers (which is what becomes of ids beside an empty cell). Long ids that went through a float are
+    refused, because it rounded them.
     """
     cast = Cast([MISSING] * len(values))
     floats = [float(value) for value in values if isinstance(value, (float, np.floating))]
@@ -89,7 +90,7 @@ def _put_text(cast: Cast, place: int, value: Any, settings: CastSettings, all_wh
             cast.add(place, digits_lost(value, settings.from_workbook))
         elif value in (float("inf"), float("-inf")):
             cast.add(place, error("infinite", "Infinity is no value to send", "Leave the cell empty, or correct it."))
-        elif value.is_integer() and all_whole:
+        elif value.is_integer() and (all_whole or settings.from_workbook):
             cast.values[place] = _padded(int(value), settings.number_format)
         else:
             cast.values[place] = repr(value)

@@ -12,11 +12,15 @@ from opus_nb.sheet.cells import NO_CACHED_VALUE, CellError, show_list
 from opus_nb.sheet.findings import warning
 from opus_nb.sheet.grids import Grid, MergedArea
 
-__all__ = ["read_xls", "read_xlsx"]
+__all__ = ["EXAMPLE_PROPERTY", "OWN_SHEETS", "read_xls", "read_xlsx"]
 
 # Office writes characters that XML cannot hold as _x000D_ (ECMA-376, part 1, 22.9.2.19).
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _MOST_MERGED = 20_000
+
+# In the workbooks that we write: the property that tells the example row, and how sheets of ours are called.
+EXAMPLE_PROPERTY = "opus_nb_example_row"
+OWN_SHEETS = "opus_nb "
 
 
 def read_xlsx(path: Path, sheet: int | str | None) -> Grid:
@@ -41,6 +45,7 @@ def read_xlsx(path: Path, sheet: int | str | None) -> Grid:
             filled = {each.title for each in book.worksheets if each._cells}
             chosen = _choose_sheet(path, names, sheet, hidden, filled)
             grid = _read_cells(path, book[chosen], book.epoch.year == 1904)
+            grid.example_digest = _example_digest(book)
             if grid.formulas:
                 _read_cached(stream, chosen, grid)
     except SheetUnreadable:
@@ -51,6 +56,11 @@ def read_xlsx(path: Path, sheet: int | str | None) -> Grid:
         raise _damaged(path, reason) from reason
     _note_sheets(grid, names, sheet, hidden, filled)
     return grid
+
+
+def _example_digest(book: Any) -> str:
+    names = [each.name for each in book.custom_doc_props.props]
+    return str(book.custom_doc_props[EXAMPLE_PROPERTY].value) if EXAMPLE_PROPERTY in names else ""
 
 
 def _damaged(path: Path, reason: Exception) -> SheetUnreadable:
@@ -88,6 +98,7 @@ def _note_sheets(grid: Grid, names: list[str], sheet: int | str | None, hidden: 
         problem = f'The sheet "{grid.sheet}" is hidden in the workbook'
         grid.notes.append(warning("hidden_sheet", problem, "Check that it is the one that is meant."))
     others = [name for name in names if name in filled and name != grid.sheet and name not in hidden]
+    others = [name for name in others if not name.startswith(OWN_SHEETS)]
     if sheet is None and others:
         problem = f'The sheet "{grid.sheet}" was read; the workbook also has {show_list(others)}'
         grid.notes.append(warning("other_sheets", problem, "If another one is meant: read(path, sheet=name)."))

@@ -86,6 +86,21 @@ class TestEveryView:
         view.close()
         assert "the run is not affected" in caplog.text
 
+    def test_a_screen_that_stays_broken_does_not_fill_the_log(self, view, caplog, monkeypatch):
+        """Three warnings are enough."""
+        view.show()
+        monkeypatch.setattr(view, "_paint", lambda _: 1 / 0)
+        for _ in range(10):
+            view.paint_now()
+        assert caplog.text.count("the run is not affected") == 3
+
+    def test_a_run_that_was_stopped_early_is_called_over(self, view, run, tally):
+        """Over is what the run says, also when rows are left."""
+        view.show()
+        run.over = True
+        view.close()
+        assert "over" in view.final_card().text
+
     def test_broken_controls_are_logged_too(self, page, tally, caplog):
         """A question to the run that raises is no reason to raise."""
 
@@ -192,6 +207,9 @@ class TestMonitor:
         off = {verb: button.disabled for verb, button in monitor._buttons.items()}
         assert off == {"pause": True, "resume": False, "cancel": False, "retry_failed": False}
         assert monitor._buttons["retry_failed"].description == "Retry 3 failed"
+        tally.observe(make_event(9, "planned", "cancelled"))
+        monitor.paint_now()
+        assert monitor._buttons["retry_failed"].description == "Retry 3 failed, 1 cancelled"
 
     def test_a_press_that_raises_is_told(self, monitor, run, monkeypatch, caplog):
         """An error behind a button is logged and shown as the answer."""

@@ -377,8 +377,8 @@ class TestControls:
     def test_list_items_come_and_go_by_button(self, form):
         """Add and take out, by pressing."""
         sums = control(form, "v_sums")
-        sums.widget.children[-1].click()
-        sums.widget.children[-1].click()
+        sums.widget.children[-1].children[0].click()
+        sums.widget.children[-1].children[0].click()
         sums.items[0].widget.value, sums.items[1].widget.value = "1", "2"
         sums._rows.children[0].children[1].click()
         assert form.value["v_sums"] == [2.0]
@@ -462,3 +462,13 @@ def test_the_code_shown_is_json_free_python(form):
     form._argument_names = {"v_name": "Full name"}
     assert "**{'Full name': 'Ana'}," in form.code()
     json.dumps(form.value)
+
+
+def test_a_drop_down_shows_that_nothing_is_said(form):
+    """An unanswered question has a line of its own, which is shown, and false is not it."""
+    urgent = control(form, "v_urgent").widget
+    assert urgent.label == "(not said)"
+    form.value = {"v_urgent": False, "v_kind": "old"}
+    assert (urgent.label, control(form, "v_kind").widget.label) == ("no", "old")
+    form.value = {"v_kind": "elsewhere"}
+    assert control(form, "v_kind").widget.label == "(nothing)"

@@ -81,14 +81,16 @@ def test_an_unknown_key_stops() -> None:
 
 def test_a_file_without_an_address_stops() -> None:
     """A path of this machine never leaves it."""
-    for urls in (None, {}, lambda file: ""):
+    for urls in (None, {}, {}.__getitem__, lambda file: ""):
         with pytest.raises(MappingError, match=r"/scans/a\.pdf"):
             one({"type": "file"}, PDF, file_urls=urls)
 
 
 def test_of_several_types_the_fitting_word_is_sent() -> None:
     """T4, T5: the word follows the value where a field takes several types."""
-    entry = {"allowed_types": [{"type": "str"}, {"type": "float"}, {"type": "array", "type_definition": {"type": "str"}}]}
+    entry = {
+        "allowed_types": [{"type": "str"}, {"type": "float"}, {"type": "array", "type_definition": {"type": "str"}}]
+    }
     assert one(entry, "a")["type"] == "str"
     assert one(entry, 1.5)["type"] == "float"
     assert one(entry, ["a"]) == {

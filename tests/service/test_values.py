@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -144,6 +145,19 @@ def test_nested_definitions_are_followed() -> None:
     assert check_value(nested, {"scores": [None]}) == '"scores": Item 1: A value is required.'
 
 
+def test_a_definition_that_is_not_enforced_describes_only() -> None:
+    """``type_definition_enforced: false`` lets anything in; null and absent do not."""
+    for told, holds in ((False, True), (None, False), (True, False)):
+        listed = field("array", type_definition={"type": "int"}, type_definition_enforced=told)
+        assert listed.item is not None
+        assert (check_value(listed, ["a", 1.5]) is None) is holds
+    loose = field(
+        "object", type_definition={"a": {"type": "int", "is_nullable": False}}, type_definition_enforced=False
+    )
+    assert check_value(loose, {}) is None
+    assert coerce_value(loose, {"a": "text"}) == {"a": "text"}
+
+
 def test_any_of_several_types_will_do() -> None:
     """T4: a field of several types takes a value of each, and names them all when none fits."""
     either = read_field("x", {"allowed_types": [{"type": "float"}, {"type": "date"}]})
@@ -221,7 +235,7 @@ class Colour(str, Enum):
         ("bool", "TRUE", True),
         ("bool", "no", False),
         ("date", date(2025, 11, 9), "2025-11-09"),
-        ("date", datetime(2025, 11, 9), "2025-11-09"),
+        ("date", datetime(2025, 11, 9), "2025-11-09"),  # noqa: DTZ001 a sheet has no zones
         ("date", pd.Timestamp("2025-11-09"), "2025-11-09"),
         ("date", np.datetime64("2025-11-09"), "2025-11-09"),
         ("date", np.datetime64("2025-11-09T00:00:00.000000000"), "2025-11-09"),
@@ -263,8 +277,12 @@ def test_typed_values_become_what_json_holds(kind: str, value: Any, wire: Any) -
     assert check_value(field(kind), turned) is None
 
 
-@pytest.mark.parametrize("kind", ["str", "float", "int", "bool", "date", "array", "object", "file", "json_string", "odd"])
-@pytest.mark.parametrize("missing", [None, float("nan"), np.nan, pd.NA, pd.NaT, np.datetime64("NaT"), Decimal("NaN")])
+@pytest.mark.parametrize(
+    "kind", ["str", "float", "int", "bool", "date", "array", "object", "file", "json_string", "odd"]
+)
+@pytest.mark.parametrize(
+    "missing", [None, float("nan"), np.nan, pd.NA, pd.NaT, np.datetime64("NaT", "ns"), Decimal("NaN")]
+)
 def test_missing_is_none_for_every_kind(kind: str, missing: Any) -> None:
     """T20, T21: whatever pandas calls missing is no value, never the text 'nan'."""
     assert coerce_value(field(kind), missing) is None
@@ -300,7 +318,7 @@ def test_blank_text_is_no_value_where_text_is_not_expected(kind: str) -> None:
         ("date", "09/11/2025", "write it like 2025-11-09."),
         ("date", "2025-13-09", "not a day of the calendar"),
         ("date", 45970, "A date is expected, not 45970."),
-        ("date", datetime(2025, 11, 9, 14, 30), "has a time of day"),
+        ("date", datetime(2025, 11, 9, 14, 30, tzinfo=timezone.utc), "has a time of day"),
         ("array", "a;b", "A list is expected, not 'a;b'."),
         ("array", "[a]", "The text is not JSON"),
         ("array", {"a": 1}, "A list is expected, not an object."),
@@ -321,9 +339,8 @@ def test_blank_text_is_no_value_where_text_is_not_expected(kind: str) -> None:
 )
 def test_what_needs_a_guess_is_refused(kind: str, value: Any, said: str) -> None:
     """Ambiguous or lossy values raise, with a sentence that says what is wrong."""
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=re.escape(said)):
         coerce_value(field(kind), value)
-    assert said in str(caught.value)
 
 
 def test_items_and_members_are_turned_by_their_definitions() -> None:
@@ -341,9 +358,9 @@ def test_a_date_takes_the_schemas_pattern() -> None:
     assert coerce_value(field("date", type_definition="%d/%m/%Y"), date(2025, 11, 9)) == "09/11/2025"
     assert coerce_value(field("date", type_definition="%d/%m/%Y"), "09/11/2025") == "09/11/2025"
     stamped = field("date", type_definition="%Y-%m-%d %H:%M")
-    assert coerce_value(stamped, datetime(2025, 11, 9, 14, 30)) == "2025-11-09 14:30"
+    assert coerce_value(stamped, datetime(2025, 11, 9, 14, 30, tzinfo=timezone.utc)) == "2025-11-09 14:30"
     with pytest.raises(ValueError, match="cannot be written in the form"):
-        coerce_value(field("date", type_definition="%d.%m.%y"), date(1850, 1, 1)) and pytest.fail("lossy")
+        coerce_value(field("date", type_definition="%d.%m.%y"), date(1850, 1, 1))
 
 
 def test_the_first_type_that_fits_is_taken() -> None:
@@ -374,7 +391,9 @@ def test_cycles_end_in_a_sentence() -> None:
 
 
 texts = st.text(st.characters(exclude_categories=("Cs",)))
-json_leaves = st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats(allow_nan=False, allow_infinity=False) | texts
+json_leaves = (
+    st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats(allow_nan=False, allow_infinity=False) | texts
+)
 json_values = st.recursive(
     json_leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=10
 )
@@ -441,8 +460,7 @@ def test_coercion_fits_or_refuses(one: Field, value: Any) -> None:
     """For any value and input: a ValueError, or a value that JSON holds and that coercing again leaves alone."""
     try:
         turned = coerce_value(one, value)
-    except ValueError as error:
-        assert str(error)
+    except ValueError:
         return
     assert coerce_value(one, turned) == turned
     assert isinstance(check_value(one, turned), (str, type(None)))

@@ -188,6 +188,15 @@ def test_dates_and_decimal_can_be_given_by_column_or_input() -> None:
         run(df, dates="american")
     with pytest.raises(SettingsError, match="decimal="):
         run(df, decimal=";")
+    with pytest.raises(SettingsError, match="neither a column nor an input"):
+        run(df, dates={"Du": "mdy"})
+
+
+def test_a_column_of_crosses_says_how_empty_cells_become_no(check: Check) -> None:
+    """Where only x is ever written, empty may mean no; the fix shows the line that says so."""
+    checked = check("bool", ["x", None, "X"], required=True)
+    assert checked.issues["code"].tolist() == ["missing"]
+    assert "notna()" in checked.issues["fix"][0]
 
 
 def test_objects_are_put_together_from_their_columns() -> None:

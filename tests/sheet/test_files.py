@@ -113,6 +113,14 @@ def test_a_semicolon_in_a_name_is_no_separator_when_that_file_exists(check: Chec
     ]
 
 
+def test_commas_separate_files_only_when_each_part_is_one(check: Check, folder: Path) -> None:
+    """Two files with a comma between are two; a comma in a name that exists, or with nothing there, is part of it."""
+    (folder / "x, y.pdf").write_bytes(PDF)
+    checked = check("files", ["a.pdf, b.PNG", "x, y.pdf", "a.pdf, nope.pdf"], files_root=folder)
+    assert [len(each) for each in checked.columns["value"][:2]] == [2, 1]
+    assert checked.issues["value"].tolist() == ["a.pdf, nope.pdf"]
+
+
 def test_paths_begin_at_the_folder_of_the_workbook(check: Check, folder: Path) -> None:
     """Without files_root, a frame that was read from a file looks beside that file."""
     checked = check("file", ["a.pdf"], attrs={"path": str(folder / "claims.xlsx")})

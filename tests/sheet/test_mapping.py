@@ -148,7 +148,7 @@ def test_an_object_is_put_together_from_dotted_columns() -> None:
     members = (make_field("str", "Email"), make_field("str", "Phone no", variable_name="phone"))
     schema = Schema((make_field("object", "Contact", members=members),))
     source = map_columns(frame("Contact.email", "contact.Phone No", "Contact.fax"), schema)["contact"]
-    assert source.members == (("email", "Contact.email"), ("phone", "contact.Phone No"))
+    assert source.members == ((("email",), "Contact.email"), (("phone",), "contact.Phone No"))
     assert source.column == "Contact.*"
 
 

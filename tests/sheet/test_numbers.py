@@ -55,6 +55,7 @@ def codes(result: Cast) -> list[str]:
         (".5", 0.5),
         ("1.000.000", 1e6),
         ("+7", 7.0),
+        ("0,5", 0.5),
     ],
 )
 def test_a_text_with_one_meaning_is_read(text: str, number: float) -> None:

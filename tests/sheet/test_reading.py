@@ -64,6 +64,27 @@ def test_cells_come_as_the_workbook_holds_them(tmp_path: Path) -> None:
     assert df["mix"].tolist() == [3, "x"]
 
 
+def test_whole_numbers_among_others_keep_their_look(tmp_path: Path) -> None:
+    """3 beside 3.5 is a number for pandas and still 3 as text, as the workbook shows it."""
+    path = tmp_path / "a.xlsx"
+    save(path, [["Value"], [3], [3.5], [None], [4]])
+    df = read_sheet(path)
+    assert str(df["Value"].dtype) == "float64"
+    schema = Schema((make_field("str", "Value"),))
+    assert check_sheet(df, schema, map_columns(df, schema)).columns["value"] == ["3", "3.5", "4"]
+
+
+def test_old_workbooks_are_read_like_new_ones() -> None:
+    """An xls gives the same dtypes, number formats and notes."""
+    df = read_sheet(Path(__file__).parent / "fixtures" / "old.xls")
+    assert df["id"].tolist()[:3] == ["007", "008", "merged"]
+    assert df["n"].tolist() == [7, 8, 9, 10]
+    assert df["when"].tolist()[:2] == [pd.Timestamp("2025-01-31"), pd.Timestamp("2025-02-01")]
+    assert df["ok"].tolist()[:2] == [True, False]
+    assert df.attrs["opus_nb"]["number_formats"] == {"code": "00000"}
+    assert note_codes(df) == ["merged_cells"]
+
+
 def test_headers_are_kept_letter_for_letter(tmp_path: Path) -> None:
     """Spaces, line breaks, numbers, twice and empty: as they stand."""
     path = tmp_path / "a.xlsx"

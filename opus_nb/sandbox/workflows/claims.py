@@ -89,9 +89,9 @@ def claim_triage(
     remarks: str,
 ) -> dict[str, Any]:
     """Triage a claim: read, check, score, then one of three branches."""
-    words = claim_form.words()
+    words = len(claim_form.words())
     content = claim_form.bytes
-    job.node("Read claim form", output=lambda: {"words": len(words), "scan": base64.b64encode(content).decode()})
+    job.node("Read claim form", output=lambda: {"words": words, "scan": base64.b64encode(content).decode()})
     found = _read_evidence(evidence or ())
     job.node("Read evidence", output=found)
     limit, deductible = float(policy.get("limit") or 0), float(policy.get("deductible") or 0)
@@ -105,7 +105,7 @@ def claim_triage(
     job.node("Score risk", output={"risk": risk, "doubts": doubts})
     extracted = {
         "reference": claim_reference,
-        "words": len(words),
+        "words": words,
         "mentions_reference": claim_reference.lower() in text,
         "broker": broker_data,
     }

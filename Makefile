@@ -1,0 +1,63 @@
+# make demo: see it work.  make test: check everything.  Both need python3 (3.10 or newer, with venv), make and git.
+# Packages are fetched once, and again when pyproject.toml has changed; after that nothing here needs a network.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_FLAGS ?=
+PYTEST_FLAGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint notebook clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       a sheet of claims through the sandbox, from nothing to plots; leaves demo-output/"
+	@echo "make notebook   the quickstart in JupyterLab"
+	@echo "make test       linters, type checker, import floors and all tests"
+	@echo "make lint       the same without the tests"
+	@echo "make clean      removes what these have made; keeps $(VENV) and your ledgers"
+	@echo "                PYTHON=python3.12 chooses the Python, DEMO_FLAGS and PYTEST_FLAGS are passed on"
+
+demo: $(VENV)/.has-demo
+	@$(BIN)/opus-nb demo $(DEMO_FLAGS)
+
+notebook: $(VENV)/.has-notebook
+	@$(BIN)/python -m jupyterlab notebooks/01-quickstart.ipynb
+
+# Every step is run and reported, whatever became of the ones before it.
+STEPS := failed=""; \
+	step() { name=$$1; shift; echo "--- $$name"; "$$@" || failed="$$failed $$name"; }; \
+	step "ruff-check" $(BIN)/ruff check .; \
+	step "ruff-format" $(BIN)/ruff format --check .; \
+	step "mypy" $(BIN)/mypy; \
+	step "import-floors" $(BIN)/lint-imports
+VERDICT := if [ -n "$$failed" ]; then echo "--- failed:$$failed"; exit 1; fi
+
+lint: $(VENV)/.has-test
+	@$(STEPS); $(VERDICT)
+
+test: $(VENV)/.has-test
+	@$(STEPS); step "pytest" $(BIN)/python -m pytest $(PYTEST_FLAGS); $(VERDICT)
+
+clean:
+	rm -rf demo-output build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "opus_nb needs Python 3.10 or newer. Name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.has-demo: pyproject.toml | $(BIN)/python
+	$(PIP) --editable ".[sandbox]"
+	@touch $@
+
+$(VENV)/.has-notebook: pyproject.toml | $(BIN)/python
+	$(PIP) --editable ".[sandbox]" "jupyterlab>=4.2"
+	@touch $@ $(VENV)/.has-demo
+
+$(VENV)/.has-test: pyproject.toml | $(BIN)/python
+	$(PIP) --editable ".[test]"
+	@touch $@ $(VENV)/.has-demo

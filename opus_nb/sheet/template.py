@@ -1,0 +1,233 @@
+"""An empty workbook to fill in, made from what a workflow wants."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+from opus_nb.errors import SettingsError
+from opus_nb.service.schema import Field, Schema
+from opus_nb.service.values import allowed_extensions, check_value
+from opus_nb.sheet.cells import show_text
+from opus_nb.sheet.grids import row_digest
+from opus_nb.sheet.headers import column_letter
+from opus_nb.sheet.mapping import address_names
+from opus_nb.sheet.safe_cells import column_width, put_value
+from opus_nb.sheet.workbooks import EXAMPLE_PROPERTY, OWN_SHEETS
+
+__all__ = ["write_template"]
+
+_ROWS: Final = 10_000  # how far down drop-downs reach
+_LONGEST_INLINE: Final = 250  # characters of a drop-down's choices that fit into the cell's own rule
+_KIND_WORDS: Final = {
+    "str": "Text",
+    "float": "Number",
+    "int": "Whole number",
+    "bool": "yes or no",
+    "date": "Date",
+    "array": "List: items separated by ; or line breaks",
+    "object": "JSON object",
+    "file": "Path of one file",
+    "files": "Paths of files, separated by ;",
+    "json": "JSON",
+}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column of the template."""
+
+    header: str
+    field: Field
+    required: bool
+
+
+def write_template(path: str | PathLike[str], schema: Schema, workflow_name: str = "") -> Path:
+    """Write a workbook with a column for each input, ready to be filled in and read back.
+
+    Each header has a note with the type and the description, required ones are dark; choices and yes/no inputs have
+    drop-downs, text columns are formatted as text so that 007 stays 007; objects whose members are known get a
+    column per member. The second row is an example, which reading leaves out unless it was written over. Writes the
+    one file and sends nothing.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to; must end in ``.xlsx``. An existing file is replaced.
+    schema : Schema
+        The workflow's inputs.
+    workflow_name : str
+        Shown in the sheet that explains the columns.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
+    Raises
+    ------
+    SettingsError
+        The path does not end in ``.xlsx``, or cannot be written.
+    """
+    import openpyxl
+
+    place = Path(path).expanduser()
+    if place.suffix.lower() != ".xlsx":
+        raise SettingsError("A template is an xlsx workbook", where=str(place), next_step="Let the name end in .xlsx.")
+    columns = list(_columns(schema))
+    book: Any = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = _sheet_title(workflow_name)
+    examples = [_example(column.field) for column in columns]
+    choices = book.create_sheet(f"{OWN_SHEETS}choices")
+    choices.sheet_state = "hidden"
+    for position, (column, example) in enumerate(zip(columns, examples, strict=True)):
+        _write_column(sheet, choices, position, column, example)
+    sheet.freeze_panes = "A2"
+    sheet.row_dimensions[1].height = 32
+    _write_guide(book.create_sheet(f"{OWN_SHEETS}guide"), columns, workflow_name)
+    from openpyxl.packaging.custom import StringProperty
+
+    book.custom_doc_props.append(StringProperty(name=EXAMPLE_PROPERTY, value=row_digest(examples)))
+    try:
+        book.save(place)
+    except OSError as reason:
+        raise SettingsError("The template cannot be written", where=str(place), came_back=str(reason)) from reason
+    return place
+
+
+def _columns(schema: Schema) -> Iterator[_Column]:
+    fields = list(schema)
+    for name, field in zip(address_names(fields), fields, strict=True):
+        plain = [member for member in field.members if not member.members]
+        if field.kind != "object" or not field.members or len(plain) < len(field.members):
+            yield _Column(name, field, field.required)
+            continue
+        for member in field.members:
+            yield _Column(f"{name}.{member.display_name}", member, field.required and member.required)
+
+
+def _sheet_title(workflow_name: str) -> str:
+    title = re.sub(r"[\[\]:*?/\\\x00-\x1f]", " ", workflow_name).strip(" '")[:31].strip(" '")
+    return title if title and not title.startswith(OWN_SHEETS.strip()) else "Rows"
+
+
+def _example(field: Field) -> Any:
+    """Return what stands in the example row: the author's sample where a cell can hold it, else one of our own."""
+    if field.options:
+        return show_text(field.options[0])
+    default = field.default
+    if field.kind in ("str", "float", "int") and default is not None and check_value(field, default) is None:
+        return default
+    kinds = [each.lstrip(".") for each in allowed_extensions(field)] if field.kind in ("file", "files") else []
+    suffix = "pdf" if "pdf" in kinds or not kinds else kinds[0]
+    samples: dict[str, Any] = {
+        "str": "some text",
+        "float": 1250.5,
+        "int": 3,
+        "bool": "yes",
+        "date": dt.date(2025, 1, 31),
+        "array": "first; second",
+        "object": json.dumps({member.variable_name: "…" for member in field.members} or {"name": "value"}),
+        "file": f"scans/example.{suffix}",
+        "files": f"scans/example-1.{suffix}; scans/example-2.{suffix}",
+        "json": '{"name": "value"}',
+    }
+    return samples.get(field.kind, "a value")
+
+
+def _write_column(sheet: Any, choices: Any, position: int, column: _Column, example: Any) -> None:
+    from openpyxl.comments import Comment
+    from openpyxl.styles import Alignment, Font, PatternFill
+
+    letter = column_letter(position)
+    head = sheet.cell(1, position + 1)
+    put_value(head, column.header)
+    head.font = Font(bold=True, color="FFFFFF" if column.required else "1F3864")
+    head.fill = PatternFill("solid", fgColor="1F3864" if column.required else "D9E2F3")
+    head.alignment = Alignment(wrap_text=True, vertical="center")
+    note = Comment(_note(column), "opus_nb")
+    note.width, note.height = 320, 160
+    head.comment = note
+    body = sheet.cell(2, position + 1)
+    put_value(body, example)
+    body.font = Font(italic=True, color="808080")
+    form = {"date": "yyyy-mm-dd", "float": "General", "int": "General"}.get(column.field.kind, "@")
+    body.number_format = form
+    sheet.column_dimensions[letter].number_format = form
+    sheet.column_dimensions[letter].width = column_width([column.header, show_text(example)])
+    _add_rule(sheet, choices, position, column)
+
+
+def _note(column: _Column) -> str:
+    field = column.field
+    lines = ["REQUIRED" if column.required else "optional", _KIND_WORDS.get(field.kind, field.type or "Any value")]
+    if field.kind in ("file", "files"):
+        lines.append("Kinds: " + ", ".join(each.lstrip(".").upper() for each in allowed_extensions(field)))
+    if field.options:
+        lines.append("One of: " + "; ".join(show_text(option) for option in field.options))
+    if field.description:
+        lines.append(field.description)
+    return "\n".join(lines)[:1500]
+
+
+def _add_rule(sheet: Any, choices: Any, position: int, column: _Column) -> None:
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    field = column.field
+    words = [show_text(option) for option in field.options] or (["yes", "no"] if field.kind == "bool" else [])
+    letter = column_letter(position)
+    if words and field.kind != "array":
+        inline = ",".join(words)
+        if len(inline) <= _LONGEST_INLINE and not any("," in word or '"' in word for word in words):
+            formula = f'"{inline}"'
+        else:
+            for row, word in enumerate(words, 1):
+                put_value(choices.cell(row, position + 1), word)
+            formula = f"'{choices.title}'!${letter}$1:${letter}${len(words)}"
+        rule = DataValidation(type="list", formula1=formula, allow_blank=not column.required)
+    elif field.kind == "int":
+        rule = DataValidation(type="whole", operator="between", formula1="-999999999999999", formula2="999999999999999")
+    elif field.kind == "float":
+        rule = DataValidation(type="decimal", operator="between", formula1="-1E+300", formula2="1E+300")
+    elif field.kind == "date":
+        rule = DataValidation(type="date", operator="greaterThan", formula1="1")
+    else:
+        return
+    rule.showErrorMessage = True
+    rule.errorTitle = column.header[:32]
+    rule.error = _note(column)[:220]
+    rule.errorStyle = "warning"  # the plan judges; the workbook only warns
+    sheet.add_data_validation(rule)
+    rule.add(f"{letter}2:{letter}{_ROWS}")
+
+
+def _write_guide(sheet: Any, columns: list[_Column], workflow_name: str) -> None:
+    from openpyxl.styles import Alignment, Font
+
+    put_value(sheet.cell(1, 1), f"How to fill in the sheet{f' for {workflow_name}' if workflow_name else ''}")
+    sheet.cell(1, 1).font = Font(bold=True, size=14)
+    put_value(sheet.cell(2, 1), "One row is one job. Dark headers are required. The grey example row is not sent.")
+    for at, title in enumerate(("Column", "Required", "What goes in", "Choices", "Description"), 1):
+        put_value(sheet.cell(4, at), title)
+        sheet.cell(4, at).font = Font(bold=True)
+    for row, column in enumerate(columns, 5):
+        field = column.field
+        texts = (
+            column.header,
+            "yes" if column.required else "no",
+            _KIND_WORDS.get(field.kind, field.type or "Any value"),
+            "; ".join(show_text(option) for option in field.options),
+            field.description,
+        )
+        for at, text in enumerate(texts, 1):
+            put_value(sheet.cell(row, at), text)
+            sheet.cell(row, at).alignment = Alignment(wrap_text=True, vertical="top")
+    for letter, width in zip("ABCDE", (28, 10, 34, 34, 60), strict=True):
+        sheet.column_dimensions[letter].width = width

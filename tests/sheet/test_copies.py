@@ -1,0 +1,197 @@
+"""Copies of the user's own workbook: problems marked, results beside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pytest
+from openpyxl.comments import Comment
+from openpyxl.styles import Font
+from sheet_making import make_field
+
+from opus_nb.errors import SettingsError, SheetUnreadable
+from opus_nb.service.schema import Schema
+from opus_nb.sheet import CheckedSheet, check_sheet, map_columns, read_sheet
+from opus_nb.sheet.beside import write_beside
+from opus_nb.sheet.mending import write_fix_me
+from opus_nb.sheet.painting import paint_issues
+
+SCHEMA = Schema((make_field("str", "Id", required=True), make_field("float", "Amount"), make_field("date", "Due")))
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Path:
+    """Write a workbook with a title, formats, a formula and a note of its owner."""
+    book: Any = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Claims"
+    for row in (["My claims"], [], ["Id", "Amount", "Due", "Twice"], ["a", "x", "2025-01-31", "=2*3"]):
+        sheet.append(row)
+    sheet.append([None, 5, "03/04/2025", "=2*4"])
+    sheet.append(["c", 7, None, None])
+    sheet["B4"].font = Font(bold=True)
+    sheet["B4"].comment = Comment("ask Ann", "Bo")
+    sheet["B6"].number_format = "0.00"
+    book.save(tmp_path / "claims.xlsx")
+    return tmp_path / "claims.xlsx"
+
+
+def run(df: pd.DataFrame) -> CheckedSheet:
+    """Map and check."""
+    return check_sheet(df, SCHEMA, map_columns(df, SCHEMA))
+
+
+def fix_me(claims: Path, df: pd.DataFrame, name: str = "fix-me.xlsx") -> Any:
+    """Write the marked copy and open it."""
+    checked = run(df)
+    place = write_fix_me(claims.parent / name, df, checked.issues, checked.issue_positions)
+    return openpyxl.load_workbook(place)
+
+
+def test_bad_cells_are_marked_with_the_reason_and_the_rest_is_kept(claims: Path) -> None:
+    """Formats, formulas and own notes stay; the source is untouched."""
+    before = claims.read_bytes()
+    sheet = fix_me(claims, read_sheet(claims))["Claims"]
+    assert sheet["B4"].comment.text.startswith("ask Ann")
+    assert "is no number" in sheet["B4"].comment.text
+    assert sheet["B4"].font.bold
+    assert sheet["B6"].number_format == "0.00"
+    assert "required" in sheet["A5"].comment.text
+    assert "3 April 2025" in sheet["C5"].comment.text
+    assert sheet["B4"].fill.fgColor.rgb == sheet["A5"].fill.fgColor.rgb == "FFF4B6B6"
+    assert sheet["D3"].fill.fgColor.rgb == "FFFCE8B2"
+    assert sheet["B6"].comment is None
+    assert sheet["D4"].value == "=2*3"
+    assert claims.read_bytes() == before
+
+
+def test_all_problems_are_listed_on_a_sheet_of_their_own(claims: Path) -> None:
+    """The list has the row as the spreadsheet counts."""
+    book = fix_me(claims, read_sheet(claims))
+    listed = list(book["opus_nb issues"].iter_rows(values_only=True))
+    assert listed[0][:2] == ("row in the sheet", "column")
+    assert (4, "Amount") in [row[:2] for row in listed]
+    assert (5, "Id") in [row[:2] for row in listed]
+
+
+def test_a_filtered_and_sorted_frame_marks_the_right_cells(claims: Path) -> None:
+    """Labels lead back to the rows of the workbook."""
+    df = read_sheet(claims).iloc[::-1].iloc[:2]
+    sheet = fix_me(claims, df)["Claims"]
+    assert sheet["A5"].comment is not None
+    assert sheet["B4"].comment.text == "ask Ann"
+
+
+def test_the_mended_copy_goes_back_in_and_loses_its_old_marks(claims: Path) -> None:
+    """Reading the copy gives the same table; the next copy has only the marks that are still true."""
+    fix_me(claims, read_sheet(claims))
+    path = claims.parent / "fix-me.xlsx"
+    book = openpyxl.load_workbook(path)
+    book["Claims"]["A5"] = "b"
+    book["Claims"]["B4"] = 12
+    book.save(path)
+    df = read_sheet(path)
+    assert df["Id"].tolist() == ["a", "b", "c"]
+    assert "other_sheets" not in [each["code"] for each in df.attrs["opus_nb"]["notes"]]
+    sheet = fix_me(claims, df, "again.xlsx")["Claims"]
+    assert sheet["A5"].comment is None
+    assert sheet["A5"].fill.fill_type is None
+    assert sheet["B4"].comment.text == "ask Ann"
+    assert "3 April 2025" in sheet["C5"].comment.text
+
+
+def test_rows_that_are_not_those_of_the_workbook_any_more_are_not_marked_there(claims: Path) -> None:
+    """A frame whose labels mean other rows is written as a plain table instead of marking wrong cells."""
+    df = read_sheet(claims)
+    df["Id"], df["Amount"], df["Due"], df["Twice"] = ["q", None, "r"], ["y", 1, 2], [None, "z", "z"], [None, None, None]
+    book = fix_me(claims, df)
+    assert book.sheetnames[0] != "Claims"
+    assert book.active["A2"].value == "q"
+    assert "is no number" in book.active["B2"].comment.text
+    checked = run(df)
+    with pytest.raises(SheetUnreadable, match="not those of the workbook"):
+        write_fix_me(claims.parent / "x.xlsx", df, checked.issues, checked.issue_positions, source=claims)
+
+
+def test_a_frame_from_nowhere_is_written_as_a_plain_table(tmp_path: Path) -> None:
+    """Text that looks like a formula stays text, odd cells do not crash the writer."""
+    df = pd.DataFrame(
+        {"Id": ["=1+1", None], "Amount": ["x\x01", 2], "Due": [pd.Timestamp("2025-01-01", tz="UTC"), [1]]}
+    )
+    checked = run(df)
+    place = write_fix_me(tmp_path / "f.xlsx", df, checked.issues, checked.issue_positions)
+    sheet = openpyxl.load_workbook(place).active
+    assert (sheet["A2"].value, sheet["A2"].data_type) == ("=1+1", "s")
+    assert sheet["A3"].comment is not None
+    with pytest.raises(SettingsError):
+        write_fix_me(tmp_path / "f.csv", df, checked.issues, checked.issue_positions)
+
+
+def test_results_are_laid_beside_the_rows(claims: Path) -> None:
+    """New columns come after the last one, at the header's height, and twice changes nothing."""
+    df = read_sheet(claims)
+    results = pd.DataFrame({"state": ["completed", "failed", None], "Summary": ["=HYPERLINK(1)", "ok", "x"]})
+    target = claims.parent / "out.xlsx"
+    assert write_beside(target, df, results) == []
+    sheet = openpyxl.load_workbook(target)["Claims"]
+    assert [cell.value for cell in sheet[3]] == ["Id", "Amount", "Due", "Twice", "state", "Summary"]
+    assert [sheet.cell(row, 5).value for row in (4, 5, 6)] == ["completed", "failed", None]
+    assert (sheet["F4"].value, sheet["F4"].data_type) == ("=HYPERLINK(1)", "s")
+    assert sheet["D4"].value == "=2*3"
+    assert sheet["B4"].font.bold
+    again = read_sheet(target)
+    write_beside(claims.parent / "again.xlsx", again[["Id", "Amount", "Due", "Twice"]], results.assign(state="new"))
+    sheet = openpyxl.load_workbook(claims.parent / "again.xlsx")["Claims"]
+    assert [cell.value for cell in sheet[3]] == ["Id", "Amount", "Due", "Twice", "state", "Summary"]
+    assert sheet["E4"].value == "new"
+
+
+def test_rows_keep_their_results_after_sorting_and_filtering(claims: Path) -> None:
+    """A result goes to the row of its label; rows outside the frame stay empty."""
+    df = read_sheet(claims).iloc[[2, 0]]
+    write_beside(claims.parent / "out.xlsx", df, pd.DataFrame({"state": ["for c", "for a"]}))
+    sheet = openpyxl.load_workbook(claims.parent / "out.xlsx")["Claims"]
+    assert [sheet.cell(row, 5).value for row in (4, 5, 6)] == ["for a", None, "for c"]
+
+
+def test_what_a_cell_cannot_hold_is_changed_and_said(claims: Path) -> None:
+    """Control characters, over-long text and long numbers are handled, and each is told once per column."""
+    df = read_sheet(claims)
+    results = pd.DataFrame({"text": ["a\x00b", "y" * 40_000, "fine"], "long": [10**18, 2, 3]})
+    notes = write_beside(claims.parent / "out.xlsx", df, results)
+    assert len(notes) == 3
+    sheet = openpyxl.load_workbook(claims.parent / "out.xlsx")["Claims"]
+    assert sheet["E4"].value == "a\ufffdb"
+    assert len(sheet["E5"].value) == 32_767
+    assert sheet["E5"].value.endswith("[cut]")
+    assert sheet["F4"].value == str(10**18)
+
+
+def test_results_without_a_workbook_or_of_another_length_are_refused(claims: Path) -> None:
+    """There must be a workbook to copy, and one result per row."""
+    df = read_sheet(claims)
+    with pytest.raises(SheetUnreadable, match="beside"):
+        write_beside(claims.parent / "o.xlsx", df, pd.DataFrame({"a": [1]}))
+    with pytest.raises(SheetUnreadable, match="not read from"):
+        write_beside(claims.parent / "o.xlsx", pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]}))
+    claims.unlink()
+    with pytest.raises(SheetUnreadable, match="cannot be opened again"):
+        write_beside(claims.parent / "o.xlsx", df, pd.DataFrame({"a": [1, 2, 3]}))
+
+
+def test_painted_problems_are_escaped_coloured_and_limited() -> None:
+    """Only rows with problems are shown; what comes from the sheet cannot become markup."""
+    df = pd.DataFrame({"Id": ["<b>", None, "ok"], "Amount": ["<script>", "1", "2"], "Due": [None, None, None]})
+    checked = run(df)
+    html = paint_issues(df, checked.issues, checked.issue_positions)
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert html.count("<tr>") == 3
+    assert "is no number" in html
+    assert "∅" in html
+    assert "1 more rows" in paint_issues(df, checked.issues, checked.issue_positions, max_rows=1)
+    good = run(df.iloc[2:])
+    assert "No problems" in paint_issues(df.iloc[2:], good.issues, good.issue_positions)

@@ -1,0 +1,105 @@
+"""Templates: written, filled in, read back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import openpyxl
+import pytest
+from sheet_making import make_field
+
+from opus_nb.errors import SettingsError
+from opus_nb.service.schema import Schema
+from opus_nb.sheet import check_sheet, map_columns, read_sheet
+from opus_nb.sheet.template import write_template
+
+CONTACT = (make_field("str", "E.mail", required=True), make_field("int", "Age"))
+SCHEMA = Schema(
+    (
+        make_field("str", "Claim no", required=True, description="As on the form"),
+        make_field("float", "Amount", required=True),
+        make_field("int", "Pages"),
+        make_field("bool", "Urgent"),
+        make_field("date", "Due", type_definition="%d/%m/%Y"),
+        make_field("str", "Level", options=("High, very", "Low")),
+        make_field("str", "Area", options=("North", "South")),
+        make_field("array", "Tags"),
+        make_field("object", "Contact", required=True, members=CONTACT),
+        make_field("file", "Form", allowed_file_types=("PNG",)),
+        make_field("files", "Scans"),
+        make_field("json", "Extra"),
+        make_field("other", "Odd"),
+        make_field("str", "=Formula like", variable_name="formula"),
+        make_field("str", "Twin", variable_name="twin_1"),
+        make_field("str", "Twin", variable_name="twin_2"),
+    )
+)
+
+
+def test_a_template_reads_back_mapped_and_its_example_row_is_not_sent(tmp_path: Path) -> None:
+    """Every input finds its column letter for letter, and the untouched example row is left out and said."""
+    path = write_template(tmp_path / "t.xlsx", SCHEMA, "Claims: 2025/26")
+    df = read_sheet(path)
+    assert len(df) == 0
+    assert [each["code"] for each in df.attrs["opus_nb"]["notes"]] == ["example_row"]
+    mapping = map_columns(df, SCHEMA)
+    assert [each.source for each in mapping.sources] == ["column"] * len(SCHEMA)
+    assert {each.score for each in mapping.sources} == {1.0}
+    assert mapping.unused == ()
+    assert mapping["contact"].members == ((("e.mail",), "Contact.E.mail"), (("age",), "Contact.Age"))
+
+
+def test_the_example_row_would_pass(tmp_path: Path) -> None:
+    """What the example shows is right: apart from its files, which do not exist, nothing is wrong with it."""
+    path = write_template(tmp_path / "t.xlsx", SCHEMA)
+    book = openpyxl.load_workbook(path)
+    del book.custom_doc_props["opus_nb_example_row"]
+    book.save(path)
+    df = read_sheet(path)
+    checked = check_sheet(df, SCHEMA, map_columns(df, SCHEMA), files_root=tmp_path)
+    assert len(df) == 1
+    assert set(checked.issues["code"]) == {"file_missing"}
+    assert checked.inputs_of(0)["due"] == "31/01/2025"
+
+
+def test_rows_below_the_example_and_an_example_written_over_are_sent(tmp_path: Path) -> None:
+    """Only the example as it was written is left out, wherever it stands."""
+    path = write_template(tmp_path / "t.xlsx", Schema((make_field("str", "Name"), make_field("date", "Day"))))
+    book = openpyxl.load_workbook(path)
+    book.active.append(["007", dt.date(2025, 2, 1)])
+    book.save(path)
+    df = read_sheet(path)
+    assert df["Name"].tolist() == ["007"]
+    book.active["A2"] = "mine"
+    book.save(path)
+    assert read_sheet(path)["Name"].tolist() == ["mine", "007"]
+
+
+def test_choices_have_drop_downs_and_text_stays_text(tmp_path: Path) -> None:
+    """Options and yes/no have lists, long or comma-holding ones from a hidden sheet; text columns are text."""
+    path = write_template(tmp_path / "t.xlsx", SCHEMA)
+    book = openpyxl.load_workbook(path)
+    rules = {str(each.sqref): each for each in book.active.data_validations.dataValidation}
+    assert rules["D2:D10000"].formula1 == '"yes,no"'
+    assert rules["G2:G10000"].formula1 == '"North,South"'
+    assert rules["F2:F10000"].formula1 == "'opus_nb choices'!$F$1:$F$2"
+    assert book["opus_nb choices"]["F1"].value == "High, very"
+    assert book["opus_nb choices"].sheet_state == "hidden"
+    assert book.active.column_dimensions["A"].number_format == "@"
+    assert book.active["N1"].data_type == "s"
+
+
+def test_required_inputs_are_marked_and_notes_tell_what_goes_in(tmp_path: Path) -> None:
+    """The note of a header has the type, the kinds of files, and the description."""
+    sheet = openpyxl.load_workbook(write_template(tmp_path / "t.xlsx", SCHEMA)).active
+    assert sheet["A1"].comment.text.splitlines() == ["REQUIRED", "Text", "As on the form"]
+    assert "PNG" in next(cell.comment.text for cell in sheet[1] if cell.value == "Form")
+    assert sheet["A1"].fill.fgColor.rgb != sheet["C1"].fill.fgColor.rgb
+
+
+def test_a_template_is_an_xlsx(tmp_path: Path) -> None:
+    """Other endings and folders that do not exist are refused."""
+    for name in ("t.csv", "nowhere/t.xlsx"):
+        with pytest.raises(SettingsError):
+            write_template(tmp_path / name, SCHEMA)
