@@ -21,6 +21,7 @@ from opus_nb import sandbox as _sandbox_package  # noqa: F401
 from opus_nb.errors import OpusError
 from opus_nb.loop import allow_nested_loops
 from opus_nb.opus import Opus, connect, sandbox
+from opus_nb.sheet.folders import files_table
 from opus_nb.workflow import Workflow
 
 try:
@@ -36,5 +37,6 @@ __all__ = [
     "allow_nested_loops",
     "connect",
     "errors",
+    "files_table",
     "sandbox",
 ]

@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,9 +21,11 @@ from opus_nb.connection import Connection, with_parameters
 from opus_nb.errors import LedgerError, MappingError, PlanRefused, SettingsError, WorkflowInactive
 from opus_nb.job import Observer, PastRuns
 from opus_nb.run import Run, say
-from opus_nb.screen.cards import plan_card
+from opus_nb.screen.cards import Card, plan_card
 from opus_nb.sheet.checks import CheckedSheet
 from opus_nb.sheet.labels import pack_index, pack_labels
+from opus_nb.sheet.mending import write_fix_me
+from opus_nb.sheet.painting import paint_issues
 
 __all__ = ["Plan"]
 
@@ -171,6 +175,24 @@ class Plan:
         except BaseException:
             lock.release()
             raise
+
+    def show(self) -> Card:
+        """Paint the problems over the sheet: the bad rows, each bad cell coloured, its reason when pointed at."""
+        html = paint_issues(self._df, self.issues, self._sheet.issue_positions)
+        return Card(f"{self!r}\n{self.issues.head(SHOWN_ISSUES).to_string()}", html)
+
+    def to_excel(self, path: str | PathLike[str]) -> Path:
+        """Write a copy of the sheet's own workbook with every bad cell marked and the reason as a note.
+
+        Mend it there and read it again. A frame that was not read from a workbook is written as a plain table. See
+        `opus_nb.sheet.mending.write_fix_me`.
+
+        Raises
+        ------
+        SettingsError
+            The path does not end in ``.xlsx``, or cannot be written.
+        """
+        return write_fix_me(path, self._df, self.issues, self._sheet.issue_positions)
 
     @property
     def default_name(self) -> str:

@@ -32,6 +32,7 @@ from opus_nb.screen.pump import pump
 from opus_nb.screen.tally import Tally
 from opus_nb.service.api import JobApi
 from opus_nb.service.schema import Schema
+from opus_nb.sheet.beside import write_beside
 from opus_nb.sheet.labels import unpack_index
 
 __all__ = ["Run", "say"]
@@ -302,11 +303,11 @@ class Run:
         return results_frame(self.outcomes(), self._index, self._outputs)
 
     def jobs(self) -> pd.DataFrame:
-        """One row per row of the sheet: ids, states, UTC times, tries. See `opus_nb.frames.jobs_frame`."""
+        """One row per row of the sheet: ids, states, UTC times, tries. See `opus_nb.frames.jobs.jobs_frame`."""
         return jobs_frame(self.outcomes(with_texts=False), self._index)
 
     def audit(self) -> pd.DataFrame:
-        """One row per audit event or executed node, times in UTC. See `opus_nb.frames.audit_frame`.
+        """One row per audit event or executed node, times in UTC. See `opus_nb.frames.audit.audit_frame`.
 
         Fetches what is missing when the run was started with ``fetch_audit=False``.
         """
@@ -315,11 +316,11 @@ class Run:
         return audit_frame(self.outcomes(), self._index)
 
     def nodes(self) -> pd.DataFrame:
-        """One row per node of the workflow: counts, failures, durations. See `opus_nb.frames.nodes_frame`."""
+        """One row per node of the workflow: counts, failures, durations. See `opus_nb.frames.audit.nodes_frame`."""
         return nodes_frame(self.outcomes())
 
     def paths(self) -> pd.DataFrame:
-        """One row per way through the workflow that jobs took. See `opus_nb.frames.paths_frame`."""
+        """One row per way through the workflow that jobs took. See `opus_nb.frames.paths.paths_frame`."""
         return paths_frame(self.outcomes())
 
     @property
@@ -327,13 +328,40 @@ class Run:
         """Pictures of the frames: ``run.plot.outcomes()`` and its like return matplotlib Axes."""
         return Plots(jobs=self.jobs, nodes=self.nodes, paths=self.paths)
 
-    def save(self, path: str | Path) -> list[Path]:
-        """Write the results beside the sheet's own columns, by suffix: xlsx, csv or parquet.
+    def save(self, path: str | Path, *, into: str | Path | None = None) -> list[Path]:
+        """Write the results beside the sheet's own columns.
 
-        See `opus_nb.frames.save_frames` for what goes where.
+        Parameters
+        ----------
+        path : str or path
+            ``.xlsx``, ``.csv``, ``.tsv`` or ``.parquet``; what goes where stands in
+            `opus_nb.frames.saving.save_frames`.
+        into : str or path, optional
+            The workbook that the sheet was read from: ``path`` becomes a copy of it, formats and formulas kept, with
+            the results in columns beside each row. Mend the rows that went wrong there, plan it again, and only
+            those run.
+
+        Returns
+        -------
+        list of Path
+            The files written. What had to be changed to fit is printed.
+
+        Raises
+        ------
+        SettingsError
+            Another suffix, or a place that cannot be written to.
+        SheetUnreadable
+            ``into`` is not the workbook that this run's sheet was read from.
         """
         sheet = pd.DataFrame(index=self._index) if self._sheet is None else self._sheet
-        return save_frames(path, self.results(), sheet=sheet, jobs=self.jobs(), audit=self.audit(), nodes=self.nodes())
+        if into is not None:
+            for note in write_beside(path, sheet, self.results(), source=into):
+                say(note)
+            return [Path(path)]
+        saved = save_frames(path, self.results(), sheet=sheet, jobs=self.jobs(), audit=self.audit(), nodes=self.nodes())
+        for note in saved.notes:
+            say(note)
+        return saved
 
     # -- how it looks -----------------------------------------------------------------------------------
 

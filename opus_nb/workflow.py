@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ from opus_nb.sheet.checks import check_sheet
 from opus_nb.sheet.likeness import closest_names
 from opus_nb.sheet.mapping import map_columns
 from opus_nb.sheet.reading import read_sheet
+from opus_nb.sheet.template import write_template
 from opus_nb.submission import Job
 
 __all__ = ["Workflow"]
@@ -77,6 +79,18 @@ class Workflow:
             ``merged``.
         """
         return read_sheet(path, **options)
+
+    def template(self, path: str | PathLike[str]) -> Path:
+        """Write an empty workbook to fill in: a column per input, drop-downs, notes, required marked, an example.
+
+        Reading it back maps by itself; the example row is not sent. See `opus_nb.sheet.template.write_template`.
+
+        Raises
+        ------
+        SettingsError
+            The path does not end in ``.xlsx``, or cannot be written.
+        """
+        return write_template(path, self._connection.record.inputs, self.name)
 
     def plan(
         self,

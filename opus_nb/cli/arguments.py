@@ -15,7 +15,7 @@ from opus_nb.cli.serving import sandbox_command
 from opus_nb.cli.sheet_run import run_command
 from opus_nb.errors import OpusError
 
-__all__ = ["main"]
+__all__ = ["main", "read_arguments"]
 
 _EXITS = """\
 exit codes:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             # A terminal that cannot show a character must not end a run.
             stream.reconfigure(errors="replace")
-    arguments = _parser().parse_args(argv)
+    arguments = read_arguments(argv)
     try:
         return int(arguments.act(arguments))
     except OpusError as error:
@@ -55,6 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         tell("Interrupted.")
         return INTERRUPTED
+
+
+def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse a command line; ``.act`` is what it asks for.
+
+    Raises
+    ------
+    SystemExit
+        Code 2, after an explanation on stderr; code 0 after ``--help`` and ``--version``.
+    """
+    return _parser().parse_args(argv)
 
 
 def _parser() -> argparse.ArgumentParser:

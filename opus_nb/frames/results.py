@@ -102,7 +102,7 @@ def results_frame(outcomes: Sequence[Outcome], index: pd.Index, outputs: Schema)
             "job_id": text_column(outcome.job_id for outcome in outcomes),
             "error": text_column(errors),
         }
-        for column in found:
+        for column in _without_hollow(found):
             columns[_free_name(column.name, columns)] = _type_values(column, outputs)
     return build_frame(columns, index)
 
@@ -165,6 +165,15 @@ def _join_twins(columns: list[OutputColumn], outputs: Schema) -> list[OutputColu
         homes[field.variable_name] = replace(home, name=label, values=values, raws=raws)
         strangers.remove(twins[0])
     return [*homes.values(), *strangers]
+
+
+def _without_hollow(columns: list[OutputColumn]) -> Iterator[OutputColumn]:
+    """Leave out a declared object that no job answered as such, because its members came one by one (``data.score``)."""
+    names = [column.name for column in columns]
+    for column in columns:
+        split = any(name.startswith(f"{column.name}.") for name in names)
+        if not split or any(raw is not None for raw in column.raws):
+            yield column
 
 
 def _free_name(name: str, taken: dict[str, Any]) -> str:

@@ -177,9 +177,7 @@ def _pdf_text(content: bytes) -> str:
 
 _PDF_STREAM = re.compile(rb"(?<!end)stream\r?\n")
 _MOST_TEXT_BYTES = 5_000_000
-_PDF_SHOWN = re.compile(
-    rb"\[(?:\((?:\\.|[^\\()])*\)|[^()\[\]])*\]\s*TJ|\((?:\\.|[^\\()])*\)\s*(?:Tj|'|\")", re.DOTALL
-)
+_PDF_SHOWN = re.compile(rb"\[(?:\((?:\\.|[^\\()])*\)|[^()\[\]])*\]\s*TJ|\((?:\\.|[^\\()])*\)\s*(?:Tj|'|\")", re.DOTALL)
 _PDF_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 

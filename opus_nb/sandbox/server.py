@@ -240,7 +240,7 @@ class Sandbox:
         self._ask(self._clear_faults)
 
     def reset(self) -> None:
-        """Forget jobs, files, books and faults. Workflows and options stay, job numbers go on."""
+        """Forget jobs, files, books and faults, and put the clock right. Workflows and options stay, numbers go on."""
         self._ask(self._state.reset)
 
     def publish(self, definition: WorkflowDefinition) -> PublishedVersion:

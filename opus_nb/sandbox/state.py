@@ -97,19 +97,19 @@ class SandboxState:
         service_keys: Iterable[str],
         options: SandboxOptions,
     ) -> None:
-        self.clock = SandboxClock()
         self.options = options
         self.time_scale = time_scale
         self.seed = str(seed or 0)
         self.service_keys = frozenset(service_keys)
         self.base_url = ""
-        self.catalogue = Catalogue(workflows, now=self.clock.now())
-        self.budget = RequestBudget()
         self.plans: set[asyncio.Task[None]] = set()
         self.pool: ThreadPoolExecutor | None = None
-        self._forget()
+        self._begin()
+        self.catalogue = Catalogue(workflows, now=self.clock.now())
 
-    def _forget(self) -> None:
+    def _begin(self) -> None:
+        self.clock = SandboxClock()
+        self.budget = RequestBudget()
         self.files = FileStore()
         self.jobs = JobStore()
         self.books = Books()
@@ -126,8 +126,8 @@ class SandboxState:
             self.pool = None
 
     def reset(self) -> None:
-        """Forget jobs, files, books and faults; workflows and options stay."""
+        """Forget jobs, files, books and faults, and put the clock right; workflows and options stay."""
         made = self.jobs
-        self._forget()
+        self._begin()
         made.clear()
         self.jobs = made

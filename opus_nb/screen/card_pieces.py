@@ -28,6 +28,12 @@ class Card:
         """Return both, keyed by their media type, as ``_repr_mimebundle_`` wants them."""
         return {"text/plain": self.text, "text/html": self.html}
 
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.bundle()
+
 
 def make_card(text: str, *pieces: str) -> Card:
     """Put a card together from its line and the pieces of its HTML."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import pprint
 import threading
 import time
 import uuid
@@ -18,13 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opus_nb.job import LocalFile
 from opus_nb.screen.environment import Environment, probe
 from opus_nb.screen.fields import Control, make_control
-from opus_nb.screen.inputs_plain import Make, as_python
+from opus_nb.screen.inputs_plain import Make
 from opus_nb.screen.job_card import job_card
 from opus_nb.screen.markup import STYLE, clip, escape
 from opus_nb.screen.pump import pump
+from opus_nb.screen.python_call import as_written, python_call
 from opus_nb.screen.widget_pieces import FORM_STYLE, action_button, show_widget
 from opus_nb.service.schema import Field, Schema
 from opus_nb.service.values import check_value
@@ -99,6 +98,8 @@ class Form:
         Variable name to the keyword that ``wf.submit`` takes; None uses the variable names.
     call : str
         What the copied Python calls.
+    options : Mapping, optional
+        Further arguments of that call, which are no inputs.
     widgets : Mapping, optional
         Own controls; see `opus_nb.screen.fields.make_control`.
     environment : Environment, optional
@@ -124,6 +125,7 @@ class Form:
         values: Mapping[str, Any] | None = None,
         argument_names: Mapping[str, str] | None = None,
         call: str = "wf.submit",
+        options: Mapping[str, Any] | None = None,
         widgets: Mapping[str, Callable[[Field, Make], Control]] | None = None,
         environment: Environment | None = None,
     ) -> None:
@@ -133,7 +135,7 @@ class Form:
         self._told: tuple[dict[str, Any], float] | None = None  # the inputs that a known job has, and since when
         self._card_id: str | None = None
         self._argument_names = dict(argument_names or {})
-        self._call = call
+        self._call, self._options = call, dict(options or {})
         self._environment = environment or probe()
         self._collected: list[dict[str, Any]] = []
         self._busy = threading.Lock()
@@ -245,40 +247,46 @@ class Form:
         if not self._busy.acquire(blocking=False):
             self._say("A job of this form is still on its way; nothing more was sent.")
             return
-        self._run_button.disabled = True
+        hold = _Hold(self._busy, self._run_button)
         values = self.value
         told, self._told = self._told, None
         anew = told is not None and told[0] == values and time.monotonic() - told[1] >= _READ_S
         self._offer(anew=None)
         self._say("Sending …")
         follower = threading.Thread(
-            target=contextvars.copy_context().run, args=(self._send, values, anew), name="opus-nb-form", daemon=True
+            target=contextvars.copy_context().run,
+            args=(self._send, values, anew, hold),
+            name="opus-nb-form",
+            daemon=True,
         )
         follower.start()
-        while self._busy.locked() and not self._environment.repaints_finished_cells:
+        while hold.is_held and not self._environment.repaints_finished_cells:
             pump()
             follower.join(0.05)
 
-    def _send(self, values: dict[str, Any], anew: bool) -> None:
+    def _send(self, values: dict[str, Any], anew: bool, hold: _Hold) -> None:
         try:
             known = None if anew else self._find_known(values)
             if known is not None:
-                job, said = known.job, f"Nothing was sent: these inputs were sent already, as {known.words}, shown below."
+                job, said = (
+                    known.job,
+                    f"Nothing was sent: these inputs were sent already, as {known.words}, shown below.",
+                )
                 self._offer(anew=values)
-                self._release()
+                hold.let_go()
                 said += " Press again to send them anew, as another job that is paid for; or change an input."
             else:
                 job, said = (self._submit_anew if anew else self._submit)(values), "Sent."
             self.job = job
             self._say(said)
-            self._follow(job, keep_saying=known is not None)
+            self._follow(job, hold, keep_saying=known is not None)
         except Exception as error:
             _log.warning("the form of %s could not submit or follow its job", self.title, exc_info=True)
             self._say(str(error))
         finally:
-            self._release()
+            hold.let_go()
 
-    def _follow(self, job: JobToFollow, *, keep_saying: bool) -> None:
+    def _follow(self, job: JobToFollow, hold: _Hold, *, keep_saying: bool) -> None:
         """Paint the job until it is over, or another one of this form is followed."""
         self._keep_card("")
         while self.job is job:
@@ -290,17 +298,11 @@ class Form:
                 # A person may think for days; meanwhile others can be sent.
                 if not keep_saying:
                     self._say("")
-                self._release()
+                hold.let_go()
             if look.is_over:
                 self._keep_card(self._card.value)
                 return
             time.sleep(_LOOK_EVERY_S)
-
-    def _release(self) -> None:
-        """Let the next press in. Only the thread of the newest press holds the form."""
-        if self._busy.locked() and threading.current_thread().name == "opus-nb-form":
-            self._busy.release()
-        self._run_button.disabled = False
 
     def _offer(self, *, anew: dict[str, Any] | None) -> None:
         """Say on the button what the next press does: run, or buy the same inputs again."""
@@ -328,15 +330,11 @@ class Form:
 
     def code(self) -> str:
         """Return the Python call that sends what stands in the form."""
-        lines = []
-        for name, value in self.value.items():
-            argument = self._argument_names.get(name, name)
-            said = pprint.pformat(_plain(value), width=90, sort_dicts=False).replace("\n", "\n    ")
-            if argument.isidentifier():
-                lines.append(f"    {argument}={said},\n")
-            else:
-                lines.append(f"    **{{{argument!r}: {said}}},\n")
-        return f"job = {self._call}(\n{''.join(lines)})" if lines else f"job = {self._call}()"
+        given = {
+            self._argument_names.get(name, name): as_written(self.schema[name], value)
+            for name, value in self.value.items()
+        }
+        return python_call(self._call, {**given, **self._options})
 
     def _show_code(self) -> None:
         self._code.value = self.code()
@@ -345,7 +343,9 @@ class Form:
     def add_to_table(self) -> None:
         """Keep what stands in the form as one row of ``table``; it is checked only by ``wf.plan``."""
         values = self.value
-        self._collected.append({field.display_name: _plain(values.get(field.variable_name)) for field in self.schema})
+        self._collected.append(
+            {field.display_name: as_written(field, values.get(field.variable_name)) for field in self.schema}
+        )
         number = len(self._collected)
         self._say(f"form.table has {number} row{'s' if number > 1 else ''} now; wf.plan(form.table) checks them.")
 
@@ -358,6 +358,16 @@ class Form:
         frame: pd.DataFrame = pd.DataFrame(self._collected, columns=columns, dtype=object)
         return frame
 
+    def _keep_card(self, html: str) -> None:
+        """Leave the card beside the widget, as plain HTML: a saved notebook then has what came of the job."""
+        if self._card_id is None:
+            return
+        from IPython.display import update_display
+
+        update_display(_card_bundle(html), raw=True, display_id=self._card_id)
+        if html:
+            self._card.value = ""
+
     def _say(self, text: str) -> None:
         self._said.value = f'<div class="opus-nb" role="status" aria-live="polite">{escape(text)}</div>' if text else ""
 
@@ -369,17 +379,28 @@ class Form:
     def _ipython_display_(self) -> None:
         html = f"<i>A form for {escape(self.title)}: run this cell again to use it.</i>"
         show_widget(self.widget, html=html, text=repr(self))
+        from IPython.display import display
+
+        self._card_id = f"opus-nb-{uuid.uuid4().hex}"
+        display(_card_bundle(""), raw=True, display_id=self._card_id)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as one would write it in Python or in a sheet: files by their path."""
-    if isinstance(value, LocalFile):
-        return value.path
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return value
+class _Hold:
+    """Keeps the form from taking another press; let go of once, by the press that took it."""
+
+    def __init__(self, lock: threading.Lock, button: Any) -> None:
+        self._lock, self._button, self.is_held = lock, button, True
+        button.disabled = True
+
+    def let_go(self) -> None:
+        if self.is_held:
+            self.is_held = False
+            self._lock.release()
+            self._button.disabled = False
+
+
+def _card_bundle(html: str) -> dict[str, str]:
+    return {"text/html": html, "text/plain": ""}
 
 
 def _help_words(field: Field) -> str:

@@ -124,7 +124,7 @@ def _audit_part(audit: Sequence[Mapping[str, Any]], budget: int = 3000) -> str:
             f"<b>{escape(clip(_said(entry.get('event')), 60))}</b>",
             *([escape(clip(_said(entry.get("actor")), 40))] if actors else []),
             escape(clip(_said(entry.get("status")), 24).lower()),
-            duration_words(float(took)) if _said(took) else "",
+            duration_words(float(took)) if took is not None and _said(took) else "",
         ]
         line = f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
         spent += len(line.encode())
@@ -135,7 +135,9 @@ def _audit_part(audit: Sequence[Mapping[str, Any]], budget: int = 3000) -> str:
     head = "".join(f'<th scope="col">{each}</th>' for each in heads)
     left_out = len(audit) - len(body)
     tail = f'<div class="on-soft">… and {left_out:,} more; run.audit() has all</div>' if left_out else ""
-    table = f'<table class="on-t" aria-label="audit"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    table = (
+        f'<table class="on-t" aria-label="audit"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    )
     when = f' <span class="on-soft">from {moment_words(first)}</span>' if starts else ""
     return f"<div><b>Audit</b>{when}</div>{table}{tail}"
 
@@ -158,9 +160,9 @@ def _span(entry: Mapping[str, Any]) -> tuple[float | None, float | None]:
 
 def _unix(moment: Any) -> float | None:
     """Return Unix seconds of a moment (a number, a datetime or a Timestamp); None for none."""
-    if not _said(moment):
-        return None
-    return float(moment.timestamp()) if hasattr(moment, "timestamp") else float(moment)
+    if isinstance(moment, int | float):
+        return float(moment)
+    return float(moment.timestamp()) if _said(moment) and hasattr(moment, "timestamp") else None
 
 
 def _said(value: Any) -> Any:

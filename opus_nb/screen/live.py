@@ -206,26 +206,31 @@ class LiveView:
         snapshot = self.tally.snapshot()
         idle = bool(self.controls.is_over())
         # Nobody works on it any more, but rows are left: it was let go, or it stopped by itself.
-        left = idle and bool({"queued", "running"} & {name for name, count in snapshot.counts.items() if count})
-        over = idle and not left
-        note = self._closing_note or _closing_words(snapshot, over=over, name=self.controls.name)
+        left = idle and any(snapshot.counts.get(name) for name in ("queued", "running"))
+        state = "stopped" if left else "over" if idle else "paused" if self.is_paused else ""
+        note = self._closing_note or _closing_words(snapshot, state, name=self.controls.name)
         return run_card(
             name=self.title,
             workflow_name="",
             snapshot=snapshot,
-            state="over" if over else "stopped" if left else "paused" if self.is_paused else "",
+            state=state,
             note=note,
         )
 
 
-def _closing_words(snapshot: TallySnapshot, *, over: bool, name: str) -> str:
+def _closing_words(snapshot: TallySnapshot, state: str, *, name: str) -> str:
     said = []
-    if not over and name:
+    if state == "stopped" and name:
+        said.append(
+            "Rows are left that nobody works on here; jobs at Opus go on there. "
+            f"run.resume() or opus.open_run({name!r}) carries on."
+        )
+    elif state != "over" and name:
         said.append(f"This picture does not move any more; opus.open_run({name!r}) shows where the run stands.")
-    if over and count_failures(snapshot):
+    if state in {"over", "stopped"} and count_failures(snapshot):
         said.append("run.retry() sends failed, timed out and cancelled rows again; successes never.")
     if snapshot.counts.get("uncertain"):
         said.append("Uncertain: execute was sent and its answer lost; run.reconcile() asks Opus again.")
-    if over and snapshot.counts.get("waiting"):
+    if state in {"over", "stopped"} and snapshot.counts.get("waiting"):
         said.append("Rows that wait for a person go on at Opus; run.wait(for_people=True) stays with them.")
     return " ".join(said)

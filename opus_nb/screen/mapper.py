@@ -42,6 +42,8 @@ class InputLook:
         Up to three values as they would be sent.
     bad : int
         Rows whose cell cannot be sent.
+    example : str
+        The first of these rows and what is wrong there.
     problem : str
         What is wrong, such as ``"required, and nothing feeds it"``.
     """
@@ -51,6 +53,7 @@ class InputLook:
     score: float | None = None
     samples: tuple[str, ...] = ()
     bad: int = 0
+    example: str = ""
     problem: str = ""
 
 
@@ -80,7 +83,8 @@ class Mapper:
     plan : callable
         ``plan(columns, constants)`` makes the plan, with the same two.
     proposal : Mapping, optional
-        Variable name to column, to begin with.
+        Variable name to column, to begin with. One that is no column (several of them feed an object, say) is
+        offered for its input alone, and is not part of ``columns``.
     constants : Mapping, optional
         Variable name to constant, to begin with.
     environment : Environment, optional
@@ -105,8 +109,11 @@ class Mapper:
         self._environment = environment or probe()
         self._lock = threading.Lock()
         self._looking, self._dirty = False, False
-        self._lines = {field.variable_name: _Line(field, self._columns, self._changed) for field in schema}
         self._quiet = True
+        self._lines = {
+            field.variable_name: _Line(field, self._offered(proposal, field.variable_name), self._changed)
+            for field in schema
+        }
         for name, column in (proposal or {}).items():
             self._lines[name].choose(column)
         for name, value in (constants or {}).items():
@@ -114,6 +121,10 @@ class Mapper:
         self._build()
         self._quiet = False
         self._paint(self._look(self._chosen(), self._fixed()))
+
+    def _offered(self, proposal: Mapping[str, Any] | None, name: str) -> list[Any]:
+        proposed = (proposal or {}).get(name)
+        return self._columns if proposed is None or proposed in self._columns else [proposed, *self._columns]
 
     def _build(self) -> None:
         import ipywidgets as widgets
@@ -138,8 +149,11 @@ class Mapper:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Input (display name) to column, ready for ``wf.plan(df, columns=...)``."""
-        return {self._name(name): column for name, column in self._chosen().items()}
+        """Input (display name) to column, ready for ``wf.plan(df, columns=...)``.
+
+        ``wf.plan`` matches by name what is left out here; `plan` of this mapper leaves it out.
+        """
+        return {self._name(name): column for name, column in self._chosen().items() if column in self._columns}
 
     @property
     def constants(self) -> dict[str, Any]:
@@ -158,10 +172,18 @@ class Mapper:
     # keeping
 
     def save(self, path: str | Path) -> Path:
-        """Write the choice as JSON, by display name, so that it fits the next version of the workflow too."""
-        kept = {"columns": {name: str(column) for name, column in self.columns.items()}, "constants": self.constants}
+        """Write the choice as JSON, by display name, so that it fits the next version of the workflow too.
+
+        ``columns`` and ``constants`` are what ``wf.plan`` takes; ``nothing`` lists the inputs that nothing feeds.
+        """
+        fed = {**self._chosen(), **self._fixed()}
+        kept = {
+            "columns": {name: str(column) for name, column in self.columns.items()},
+            "constants": self.constants,
+            "nothing": [self._name(name) for name in self._lines if name not in fed],
+        }
         target = Path(path)
-        target.write_text(json.dumps(kept, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        target.write_text(json.dumps(kept, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8")
         return target
 
     def load(self, path: str | Path) -> list[str]:
@@ -185,6 +207,7 @@ class Mapper:
         try:
             kept = json.loads(Path(path).read_text(encoding="utf-8"))
             columns, constants = dict(kept.get("columns", {})), dict(kept.get("constants", {}))
+            nothing = [str(name) for name in list(kept.get("nothing", []))]
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise MappingError(
                 "A saved mapping cannot be read.",
@@ -203,6 +226,9 @@ class Mapper:
         for name, value in constants.items():
             if name in by_name:
                 by_name[name].fix(value)
+        for name in nothing:
+            if name in by_name:
+                by_name[name].choose(None)
         self._quiet = False
         self._changed()
         return missed
@@ -325,7 +351,9 @@ class _Line:
         if look.problem:
             parts.append(f'<span class="opus-nb-problem">✗ {escape(clip(look.problem, 160))}</span>')
         if look.bad:
-            parts.append(f"<div>! <b>{look.bad:,}</b> bad cells</div>")
+            cells = f"<b>{look.bad:,}</b> bad cell{'' if look.bad == 1 else 's'}"
+            first = f", {escape(clip(look.example, 160))}" if look.example else ""
+            parts.append(f'<div class="opus-nb-problem">! {cells}{first}</div>')
         if look.samples:
             said = ", ".join(f"<code>{escape(clip(sample, 30))}</code>" for sample in look.samples[:3])
             parts.append(f"<div>{said}</div>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,23 +34,27 @@ def unpack_index(about: dict[str, Any], labels: Sequence[Any]) -> pd.Index[Any]:
         Of the dtype it had, where the labels still fit it; a range where it was one.
     """
     name, dtype = about.get("name"), str(about.get("dtype", "object"))
+    index: pd.Index[Any]
     if dtype == "int64" and list(labels) == list(range(len(labels))):
-        return pd.RangeIndex(len(labels), name=name)
+        index = pd.RangeIndex(len(labels), name=name)
+        return index
     try:
         if dtype.startswith("datetime64"):
-            return pd.DatetimeIndex([pd.Timestamp(label) for label in labels], name=name).astype(dtype)
-        return pd.Index(list(labels), dtype=dtype, name=name)
+            index = pd.DatetimeIndex([pd.Timestamp(label) for label in labels], name=name).astype(dtype)
+        else:
+            index = pd.Index(list(labels), dtype=dtype, name=name)
     except (TypeError, ValueError):
-        return pd.Index(list(labels), dtype=object, name=name)
+        index = pd.Index(list(labels), dtype=object, name=name)
+    return index
 
 
 def _plain(label: Any) -> Any:
     if hasattr(label, "item") and not isinstance(label, (str, bytes)):
         label = label.item()
-    if label is None or isinstance(label, (str, int, float, bool)):
-        return None if isinstance(label, float) and label != label else label
-    if label is pd.NaT or label is pd.NA:
+    if label is None or label is pd.NaT or label is pd.NA or (isinstance(label, float) and math.isnan(label)):
         return None
+    if isinstance(label, (str, int, float, bool)):
+        return label
     if isinstance(label, (dt.datetime, dt.date)):
         return label.isoformat()
     return str(label)

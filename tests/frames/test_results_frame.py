@@ -274,3 +274,13 @@ def test_no_rows_still_have_their_columns(make_schema: Maker) -> None:
     frame = frame_of([], make_schema(o_1=("Score", "float")))
     assert frame.shape == (0, 4)
     assert str(frame["Score"].dtype) == "Float64"
+
+
+def test_a_declared_object_that_came_in_pieces_leaves_no_empty_column(make_outcome: Maker, make_schema: Maker) -> None:
+    """``data`` is declared, the answers hold ``data.score``: no hollow ``data`` beside it, unless a job filled it."""
+    outputs = make_schema(out_data=("data", "object"))
+    pieces = make_outcome(0, results=json.dumps({"results": {"data": {"score": 92}}}))
+    whole = make_outcome(1, results=json.dumps({"jobResultsPayloadSchema": {"out_data": {"value": {"score": 5}}}}))
+    assert list(frame_of([pieces], outputs).columns)[3:] == ["data.score"]
+    both = frame_of([pieces, whole], outputs)
+    assert both.loc[1, "data"] == {"score": 5}

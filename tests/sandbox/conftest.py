@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from typing import Any
 
 import httpx
 import pytest
 
-from opus_nb.sandbox import Sandbox
+from opus_nb.sandbox import Sandbox, SandboxOptions, WorkflowDefinition
 from opus_nb.sandbox.workflows import CLAIM_TRIAGE_ID, DOSSIER_ID, QUICKSTART_ID
+
+
+def _client(**options: Any) -> httpx.Client:
+    """Make a client that loads no certificates, which would cost more than all its requests."""
+    return httpx.Client(trust_env=False, verify=False, **options)
 
 
 class Visitor:
@@ -19,7 +25,8 @@ class Visitor:
         self.sandbox = sandbox
         self.cases = cases
         base = sandbox.base_url + ("/api/v1" if cases else "")
-        self.http = httpx.Client(base_url=base, headers={"x-service-key": key}, trust_env=False)
+        self.http = _client(base_url=base, headers={"x-service-key": key})
+        self.bare = _client()
 
     def upload(self, content: bytes, *, workflow: str, kind: str = "txt", name: str | None = None) -> str:
         """Upload a file and give its fileUrl."""
@@ -31,8 +38,12 @@ class Visitor:
 
     def put(self, url: str, **request: Any) -> httpx.Response:
         """PUT without a key."""
-        with httpx.Client(trust_env=False) as bare:
-            return bare.put(url, **request)
+        return self.bare.put(url, **request)
+
+    def close(self) -> None:
+        """Close both connections."""
+        self.http.close()
+        self.bare.close()
 
     def initiate(self, workflow: str, *, title: str = "Row 1", **body: Any) -> str:
         """Make a shell and give its id."""
@@ -68,18 +79,54 @@ class Visitor:
         return {entry.get("displayName") or entry.get("display_name"): entry["value"] for entry in entries.values()}
 
 
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[str, Sandbox]]:
+    """The servers that all tests share; each test finds them as if just started."""
+    made = {"quick": Sandbox(time_scale=0.001), "slow": Sandbox(), "empty": Sandbox([])}
+    for running in made.values():
+        running.start()
+    yield made
+    for running in made.values():
+        running.close()
+
+
+def _fresh(running: Sandbox) -> Sandbox:
+    running.reset()
+    for field in fields(SandboxOptions):
+        setattr(running.options, field.name, field.default)
+    return running
+
+
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(servers: dict[str, Sandbox]) -> Sandbox:
     """A sandbox whose jobs take thousandths of a second."""
-    with Sandbox(time_scale=0.001) as running:
-        yield running
+    return _fresh(servers["quick"])
 
 
 @pytest.fixture
-def slow_sandbox() -> Iterator[Sandbox]:
+def slow_sandbox(servers: dict[str, Sandbox]) -> Sandbox:
     """A sandbox in real time; its clock is advanced by hand."""
-    with Sandbox(time_scale=1.0) as running:
-        yield running
+    return _fresh(servers["slow"])
+
+
+@pytest.fixture
+def serve(servers: dict[str, Sandbox], meet: Callable[..., Visitor]) -> Callable[..., Visitor]:
+    """Publish workflows of a test's own on a sandbox in real time, and meet a visitor of it."""
+
+    def publish(*definitions: WorkflowDefinition) -> Visitor:
+        running = _fresh(servers["empty"])
+        for definition in definitions:
+            running.publish(definition)
+        return meet(running)
+
+    return publish
+
+
+@pytest.fixture(scope="session")
+def ask() -> Iterator[httpx.Client]:
+    """A client without a key."""
+    with _client() as client:
+        yield client
 
 
 @pytest.fixture
@@ -93,7 +140,8 @@ def meet() -> Iterator[Callable[..., Visitor]]:
 
     yield make
     for visitor in met:
-        visitor.http.close()
+        visitor.close()
+        assert visitor.sandbox.books(summary=True)["internal_errors"] == []
 
 
 @pytest.fixture

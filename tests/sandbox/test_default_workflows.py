@@ -44,7 +44,7 @@ def test_quickstart_scores_what_it_reads(visitor: Any, quickstart_payload: Any) 
     assert "the main document is empty" in data["comments"]
 
 
-def test_claim_branches_have_different_outputs(visitor: Any, claim_payload: Any) -> None:
+def test_claim_branches_have_different_outputs(visitor: Any, claim_payload: Any, ask: httpx.Client) -> None:
     """A small clear claim is settled with a letter, a doubtful one referred with questions, a huge one rejected."""
     settled = visitor.results(
         visitor.run(CLAIM_TRIAGE_ID, claim_payload(visitor, form=make_pdf(["Claim K-1", "window"])))
@@ -54,7 +54,7 @@ def test_claim_branches_have_different_outputs(visitor: Any, claim_payload: Any)
         json.loads(settled["Extracted"].removeprefix("```json\n").removesuffix("\n```"))["mentions_reference"] is True
     )
     answer = visitor.http.post("/job/file/download", json={"fileUrl": settled["Settlement letter"]}).json()
-    assert b"We pay 650.00" in httpx.get(answer["presignedUrl"], trust_env=False).content
+    assert b"We pay 650.00" in ask.get(answer["presignedUrl"]).content
     doubtful = claim_payload(visitor, form=b"paid in cash, no receipt, lost again, unknown person", amount=4000.0)
     referred = visitor.results(visitor.run(CLAIM_TRIAGE_ID, doubtful))
     assert referred["Decision"] == "referred"

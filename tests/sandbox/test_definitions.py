@@ -53,7 +53,7 @@ def test_ids_follow_from_the_name() -> None:
     assert workflow("N", id="Aa0Bb1Cc2Dd3Ee4F", generation="v1")(nothing).id == "Aa0Bb1Cc2Dd3Ee4F"
 
 
-def test_values_arrive_as_python_values(meet: Callable[..., Any]) -> None:
+def test_values_arrive_as_python_values(serve: Callable[..., Any]) -> None:
     """Dates are dates, whole numbers ints, JSON is parsed, files have names and bytes, empty inputs their default."""
     seen: dict[str, Any] = {}
 
@@ -74,20 +74,19 @@ def test_values_arrive_as_python_values(meet: Callable[..., Any]) -> None:
         seen.update(given)
         return {"total": 1.5, "Where": given["scan"]}
 
-    with Sandbox([values], time_scale=0.001) as sandbox:
-        visitor = meet(sandbox)
-        url = visitor.upload(b"hello", workflow=values.id, name="My scan.txt")
-        payload = {
-            "day": {"value": "09.11.2025", "type": "date"},
-            "count": {"value": 3.0, "type": "int"},
-            "data": {"value": '{"a": [1, 2]}', "type": "json_string"},
-            "scan": {"value": url, "type": "file"},
-            "pages": {"value": [url, url], "type": "array_files"},
-        }
-        job = visitor.run(values.id, payload)
-        while visitor.status(job) == "IN PROGRESS":
-            continue
-        assert visitor.results(job) == {"Total": 1.5, "Where": url}
+    visitor = serve(values)
+    url = visitor.upload(b"hello", workflow=values.id, name="My scan.txt")
+    payload = {
+        "day": {"value": "09.11.2025", "type": "date"},
+        "count": {"value": 3.0, "type": "int"},
+        "data": {"value": '{"a": [1, 2]}', "type": "json_string"},
+        "scan": {"value": url, "type": "file"},
+        "pages": {"value": [url, url], "type": "array_files"},
+    }
+    job = visitor.run(values.id, payload)
+    while visitor.status(job) == "IN PROGRESS":
+        continue
+    assert visitor.results(job) == {"Total": 1.5, "Where": url}
     assert seen["day"] == date(2025, 11, 9)
     assert (seen["count"], type(seen["count"])) == (3, int)
     assert seen["data"] == {"a": [1, 2]}
@@ -97,7 +96,7 @@ def test_values_arrive_as_python_values(meet: Callable[..., Any]) -> None:
     assert seen["note"] == "none"
 
 
-def test_outputs_go_by_label_keyword_or_name(meet: Callable[..., Any]) -> None:
+def test_outputs_go_by_label_keyword_or_name(serve: Callable[..., Any]) -> None:
     """A function may call its outputs as it likes; a name that is no output fails the job and says so."""
 
     @workflow("Names", outputs=[Output("Net total"), Output("Tax rate"), Output("Sum", name="sum_x")])
@@ -108,15 +107,14 @@ def test_outputs_go_by_label_keyword_or_name(meet: Callable[..., Any]) -> None:
     def wrong() -> dict[str, Any]:
         return {"Nett": 1}
 
-    with Sandbox([names, wrong], time_scale=0.001) as sandbox:
-        visitor = meet(sandbox)
-        job = visitor.run(names.id, {})
-        _settle(visitor, job)
-        assert visitor.results(job) == {"Net total": "1", "Tax rate": "2", "Sum": "3"}
-        job = visitor.run(wrong.id, {})
-        _settle(visitor, job)
-        assert visitor.status(job) == "FAILED"
-        assert "'Nett'" in sandbox.books()["job_books"][job]["reason"]
+    visitor = serve(names, wrong)
+    job = visitor.run(names.id, {})
+    _settle(visitor, job)
+    assert visitor.results(job) == {"Net total": "1", "Tax rate": "2", "Sum": "3"}
+    job = visitor.run(wrong.id, {})
+    _settle(visitor, job)
+    assert visitor.status(job) == "FAILED"
+    assert "'Nett'" in visitor.sandbox.books()["job_books"][job]["reason"]
 
 
 def _settle(visitor: Any, job: str) -> None:
@@ -126,7 +124,7 @@ def _settle(visitor: Any, job: str) -> None:
         visitor.sandbox.advance(10)
 
 
-def test_function_without_job_passes_all_nodes(meet: Callable[..., Any]) -> None:
+def test_function_without_job_passes_all_nodes(serve: Callable[..., Any]) -> None:
     """Declared nodes run in order; without any there is one node named after the function."""
 
     @workflow("Plain", nodes=[Node("A", seconds=1), Node("B", seconds=2, beside="A"), Node("C", seconds=3)], spread=0)
@@ -137,24 +135,23 @@ def test_function_without_job_passes_all_nodes(meet: Callable[..., Any]) -> None
     def read_the_mail() -> dict[str, Any]:
         return {}
 
-    with Sandbox([plain, read_the_mail]) as sandbox:
-        visitor = meet(sandbox)
-        job, other = visitor.run(plain.id, {}), visitor.run(read_the_mail.id, {})
-        _settle(visitor, job)
-        _settle(visitor, other)
-        nodes = visitor.get(job, "audit").json()["audit"]["nodes_execution_data"]
-        assert [(name, node["execution_time"]) for name, node in nodes.items()][1:4] == [
-            ("A", 1000),
-            ("B", 2000),
-            ("C", 3000),
-        ]
-        assert nodes["A"]["execution_start_time"] == nodes["B"]["execution_start_time"]
-        assert nodes["C"]["execution_start_time"] - nodes["A"]["execution_start_time"] == pytest.approx(2000, abs=2)
-        nodes = visitor.get(other, "audit").json()["audit"]["nodes_execution_data"]
-        assert nodes["Read the mail"]["execution_time"] == 4000
+    visitor = serve(plain, read_the_mail)
+    job, other = visitor.run(plain.id, {}), visitor.run(read_the_mail.id, {})
+    _settle(visitor, job)
+    _settle(visitor, other)
+    nodes = visitor.get(job, "audit").json()["audit"]["nodes_execution_data"]
+    assert [(name, node["execution_time"]) for name, node in nodes.items()][1:4] == [
+        ("A", 1000),
+        ("B", 2000),
+        ("C", 3000),
+    ]
+    assert nodes["A"]["execution_start_time"] == nodes["B"]["execution_start_time"]
+    assert nodes["C"]["execution_start_time"] - nodes["A"]["execution_start_time"] == pytest.approx(2000, abs=2)
+    nodes = visitor.get(other, "audit").json()["audit"]["nodes_execution_data"]
+    assert nodes["Read the mail"]["execution_time"] == 4000
 
 
-def test_job_handle(meet: Callable[..., Any]) -> None:
+def test_job_handle(serve: Callable[..., Any]) -> None:
     """The handle knows id and title, draws reproducibly, adds nodes, saves files and ends with any word."""
 
     @workflow("Handled", outputs=[Output("Id"), Output("Title"), Output("Draw", "float"), Output("File", "file")])
@@ -165,23 +162,22 @@ def test_job_handle(meet: Callable[..., Any]) -> None:
         assert job.chance(1.0)
         return {"Id": job.id, "Title": job.title, "Draw": job.random.random(), "File": job.save("a.txt", "text")}
 
-    with Sandbox([handled]) as sandbox:
-        visitor = meet(sandbox)
-        job = visitor.run(handled.id, {}, title="Go")
-        _settle(visitor, job)
-        results = visitor.results(job)
-        assert (results["Id"], results["Title"]) == (job, "Go")
-        assert 0 <= results["Draw"] < 1
-        assert visitor.http.post("/job/file/download", json={"fileUrl": results["File"]}).json()["contentLength"] == 4
-        audit = visitor.get(job, "audit").json()
-        assert audit["executed_nodes"] == ["Input", "Undeclared", "Output"]
-        stopped = visitor.run(handled.id, {}, title="Stop here")
-        _settle(visitor, stopped)
-        assert visitor.status(stopped) == "STOPPED"
-        assert visitor.get(stopped, "audit").json()["failed_nodes"] == ["Undeclared"]
+    visitor = serve(handled)
+    job = visitor.run(handled.id, {}, title="Go")
+    _settle(visitor, job)
+    results = visitor.results(job)
+    assert (results["Id"], results["Title"]) == (job, "Go")
+    assert 0 <= results["Draw"] < 1
+    assert visitor.http.post("/job/file/download", json={"fileUrl": results["File"]}).json()["contentLength"] == 4
+    audit = visitor.get(job, "audit").json()
+    assert audit["executed_nodes"] == ["Input", "Undeclared", "Output"]
+    stopped = visitor.run(handled.id, {}, title="Stop here")
+    _settle(visitor, stopped)
+    assert visitor.status(stopped) == "STOPPED"
+    assert visitor.get(stopped, "audit").json()["failed_nodes"] == ["Undeclared"]
 
 
-def test_slow_functions_do_not_hold_up_the_server(meet: Callable[..., Any]) -> None:
+def test_slow_functions_do_not_hold_up_the_server(serve: Callable[..., Any]) -> None:
     """A function that really computes runs in a thread; the job goes on until it is back."""
     release, ran_in = threading.Event(), []
 
@@ -191,17 +187,16 @@ def test_slow_functions_do_not_hold_up_the_server(meet: Callable[..., Any]) -> N
         release.wait(10)
         return {"Done": True}
 
-    with Sandbox([slow]) as sandbox:
-        visitor = meet(sandbox)
-        job = visitor.run(slow.id, {})
-        assert visitor.status(job) == "IN_PROGRESS"
-        assert visitor.get(job, "audit").status_code == 404
-        release.set()
-        while visitor.status(job) == "IN_PROGRESS":
-            continue
-        assert visitor.results(job) == {"Done": True}
-        line = sandbox.books()["job_books"][job]
-        assert line["ended_at"] >= line["executed_at"][0] + 0.001
+    visitor = serve(slow)
+    job = visitor.run(slow.id, {})
+    assert visitor.status(job) == "IN_PROGRESS"
+    assert visitor.get(job, "audit").status_code == 404
+    release.set()
+    while visitor.status(job) == "IN_PROGRESS":
+        continue
+    assert visitor.results(job) == {"Done": True}
+    line = visitor.sandbox.books()["job_books"][job]
+    assert line["ended_at"] >= line["executed_at"][0] + 0.001
     assert ran_in[0].startswith("opus-sandbox-function")
 
 
@@ -218,7 +213,7 @@ def test_close_does_not_wait_for_a_slow_function() -> None:
 
     sandbox = Sandbox([slower]).start()
     headers = {"x-service-key": "sandbox"}
-    with httpx.Client(base_url=sandbox.base_url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=sandbox.base_url, headers=headers, trust_env=False, verify=False) as client:
         job = client.post("/job/initiate", json={"workflowId": slower.id, "title": "t"}).json()["jobExecutionId"]
         client.post("/job/execute", json={"jobExecutionId": job, "jobPayloadSchemaInstance": {}})
         begun = time.perf_counter()
@@ -227,21 +222,20 @@ def test_close_does_not_wait_for_a_slow_function() -> None:
     release.set()
 
 
-def test_failure_rate(meet: Callable[..., Any]) -> None:
+def test_failure_rate(serve: Callable[..., Any]) -> None:
     """A failure rate of 1 fails every job at one of its nodes."""
 
     @workflow("Unlucky", failure_rate=1.0, nodes=[Node("A"), Node("B")], quick=True)
     def unlucky() -> dict[str, Any]:
         return {}
 
-    with Sandbox([unlucky]) as sandbox:
-        visitor = meet(sandbox)
-        failed = set()
-        for title in "abcdefgh":
-            job = visitor.run(unlucky.id, {"x": {"value": title, "type": "str"}})
-            assert visitor.status(job) == "FAILED"
-            failed |= set(visitor.get(job, "audit").json()["failed_nodes"])
-        assert failed == {"A", "B"}
+    visitor = serve(unlucky)
+    failed = set()
+    for title in "abcdefgh":
+        job = visitor.run(unlucky.id, {"x": {"value": title, "type": "str"}})
+        assert visitor.status(job) == "FAILED"
+        failed |= set(visitor.get(job, "audit").json()["failed_nodes"])
+    assert failed == {"A", "B"}
 
 
 def test_time_scale_and_spread(meet: Callable[..., Any]) -> None:

@@ -191,6 +191,7 @@ def test_nullable_file_may_be_left_out(visitor: Any, meet: Callable[..., Any]) -
         generation="v1",
         inputs=[Input("Scan", "file", required=False, default="https://files.opus.com/media/x.pdf")],
         outputs=[Output("Got")],
+        quick=True,
     )
     def maybe(scan: Any) -> dict[str, Any]:
         return {"Got": repr(scan)}
@@ -222,33 +223,31 @@ def test_second_execute_may_be_refused(visitor: Any, payload_of: Any) -> None:
     assert visitor.sandbox.books()["executions"] == 1
 
 
-def test_several_allowed_types_take_either(meet: Callable[..., Any]) -> None:
+def test_several_allowed_types_take_either(serve: Callable[..., Any]) -> None:
     """Where the graph allows two types, both words pass, and the value arrives as that type."""
 
-    @workflow("Either", inputs=[Input("Data", "str", also=["json_string"])], outputs=[Output("Kind")])
+    @workflow("Either", inputs=[Input("Data", "str", also=["json_string"])], outputs=[Output("Kind")], quick=True)
     def either(data: Any) -> dict[str, Any]:
         return {"Kind": type(data).__name__}
 
     (name,) = either.inputs_by_name
-    with Sandbox([either], time_scale=0.001) as sandbox:
-        visitor = meet(sandbox)
-        for word, kind in (("str", "str"), ("json_string", "dict")):
-            assert visitor.results(visitor.run(either.id, {name: {"value": "{}", "type": word}})) == {"Kind": kind}
-        assert visitor.status(visitor.run(either.id, {name: {"value": 1, "type": "int"}})) == "FAILED"
+    visitor = serve(either)
+    for word, kind in (("str", "str"), ("json_string", "dict")):
+        assert visitor.results(visitor.run(either.id, {name: {"value": "{}", "type": word}})) == {"Kind": kind}
+    assert visitor.status(visitor.run(either.id, {name: {"value": 1, "type": "int"}})) == "FAILED"
 
 
-def test_word_of_an_unknown_type_passes(meet: Callable[..., Any]) -> None:
+def test_word_of_an_unknown_type_passes(serve: Callable[..., Any]) -> None:
     """A type nobody knows is served as it is, and its own word is what it wants back."""
 
-    @workflow("Odd", inputs=[Input("Shade", "colour")], outputs=[Output("Shade")])
+    @workflow("Odd", inputs=[Input("Shade", "colour")], outputs=[Output("Shade")], quick=True)
     def odd(shade: Any) -> dict[str, Any]:
         return {"Shade": shade}
 
     (name,) = odd.inputs_by_name
-    with Sandbox([odd], time_scale=0.001) as sandbox:
-        visitor = meet(sandbox)
-        assert visitor.results(visitor.run(odd.id, {name: {"value": "red", "type": "colour"}})) == {"Shade": "red"}
-        assert visitor.status(visitor.run(odd.id, {name: {"value": "red", "type": "str"}})) == "FAILED"
+    visitor = serve(odd)
+    assert visitor.results(visitor.run(odd.id, {name: {"value": "red", "type": "colour"}})) == {"Shade": "red"}
+    assert visitor.status(visitor.run(odd.id, {name: {"value": "red", "type": "str"}})) == "FAILED"
 
 
 def test_purchase_takes_the_shortest_payload(patient: Any) -> None:

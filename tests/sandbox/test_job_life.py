@@ -54,22 +54,21 @@ def test_real_time_passes_too(visitor: Any, payload_of: Any) -> None:
 @pytest.mark.parametrize(
     ("style", "running"), [("spaced", "IN PROGRESS"), ("underscored", "IN_PROGRESS"), ("lower", "in_progress")]
 )
-def test_spellings(meet: Callable[..., Any], style: Any, running: str) -> None:
+def test_spellings(serve: Callable[..., Any], style: Any, running: str) -> None:
     """A workflow spells its status words with spaces, underscores, or in lower case."""
 
-    @workflow("Spelled", status_style=style, seconds=5, spread=0)
+    @workflow("Spelled", status_style=style, seconds=5, spread=0, quick=True)
     def spelled(job: Job) -> dict[str, Any]:
         job.node("Work", seconds=5)
         job.end("TIMED_OUT")
 
-    with Sandbox([spelled]) as sandbox:
-        visitor = meet(sandbox)
-        job = visitor.run(spelled.id, {}, to_the_end=False)
-        assert visitor.status(job) == running
-        sandbox.advance(6)
-        assert visitor.status(job) == {"IN PROGRESS": "TIMED OUT"}.get(
-            running, "TIMED_OUT" if running.isupper() else "timed_out"
-        )
+    visitor = serve(spelled)
+    job = visitor.run(spelled.id, {}, to_the_end=False)
+    assert visitor.status(job) == running
+    visitor.sandbox.advance(6)
+    assert visitor.status(job) == {"IN PROGRESS": "TIMED OUT"}.get(
+        running, "TIMED_OUT" if running.isupper() else "timed_out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,6 +138,7 @@ def test_person_can_be_answered_for_over_http(patient: Any) -> None:
     "Two signatures",
     outputs=[Output("Signed", "array", item="str")],
     nodes=[Node("First", person=True, seconds=math.inf), Node("Second", person=True, seconds=math.inf)],
+    quick=True,
 )
 def two_signatures(job: Job) -> dict[str, Any]:
     """Two people, neither of whom ever answers by themselves."""
@@ -147,20 +147,19 @@ def two_signatures(job: Job) -> dict[str, Any]:
     return {"Signed": [first, job.person("Second")]}
 
 
-def test_people_may_never_answer(meet: Callable[..., Any]) -> None:
+def test_people_may_never_answer(serve: Callable[..., Any]) -> None:
     """A person without a time is waited for, however long; several are answered one after the other."""
-    with Sandbox([two_signatures]) as sandbox:
-        visitor = meet(sandbox)
-        job = visitor.run(two_signatures.id, {})
-        sandbox.advance(10 * 86_400)
-        assert visitor.status(job) == "WAITING"
-        assert sandbox.answer(job, "Ada")
-        assert visitor.status(job) == "IN_PROGRESS"
-        sandbox.advance(2)
-        assert visitor.status(job) == "WAITING"
-        assert sandbox.answer(job, "Bo")
-        sandbox.advance(1)
-        assert visitor.results(job) == {"Signed": ["Ada", "Bo"]}
+    visitor = serve(two_signatures)
+    job = visitor.run(two_signatures.id, {})
+    visitor.sandbox.advance(10 * 86_400)
+    assert visitor.status(job) == "WAITING"
+    assert visitor.sandbox.answer(job, "Ada")
+    assert visitor.status(job) == "IN_PROGRESS"
+    visitor.sandbox.advance(2)
+    assert visitor.status(job) == "WAITING"
+    assert visitor.sandbox.answer(job, "Bo")
+    visitor.sandbox.advance(1)
+    assert visitor.results(job) == {"Signed": ["Ada", "Bo"]}
 
 
 def test_job_can_be_stopped_from_outside(patient: Any, payload_of: Any) -> None:
@@ -178,22 +177,21 @@ def test_job_can_be_stopped_from_outside(patient: Any, payload_of: Any) -> None:
     assert audit["nb_executed_nodes"] < 5
 
 
-def test_queued_job_still_looks_like_a_shell(meet: Callable[..., Any]) -> None:
+def test_queued_job_still_looks_like_a_shell(serve: Callable[..., Any]) -> None:
     """An executed job may wait in a queue: PENDING, no audit, but its input stands in the details."""
 
-    @workflow("Queued", inputs=[Input("Text")], queue_seconds=30, seconds=1)
+    @workflow("Queued", inputs=[Input("Text")], queue_seconds=30, seconds=1, quick=True)
     def queued(text: str) -> dict[str, Any]:
         return {}
 
     (name,) = queued.inputs_by_name
-    with Sandbox([queued]) as sandbox:
-        visitor = meet(sandbox)
-        job = visitor.run(queued.id, {name: {"value": "x", "type": "str"}}, to_the_end=False)
-        assert visitor.status(job) == "PENDING"
-        assert visitor.get(job, "audit").status_code == 404
-        assert visitor.http.get(f"/job/{job}").json()["input"][name]["value"] == "x"
-        sandbox.advance(30.1)
-        assert visitor.status(job) == "IN_PROGRESS"
+    visitor = serve(queued)
+    job = visitor.run(queued.id, {name: {"value": "x", "type": "str"}}, to_the_end=False)
+    assert visitor.status(job) == "PENDING"
+    assert visitor.get(job, "audit").status_code == 404
+    assert visitor.http.get(f"/job/{job}").json()["input"][name]["value"] == "x"
+    visitor.sandbox.advance(30.1)
+    assert visitor.status(job) == "IN_PROGRESS"
 
 
 def test_jobs_run_side_by_side(patient: Any, payload_of: Any) -> None:

@@ -40,10 +40,10 @@ OPUS_ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path"), OPUS_ROUTES)
-def test_every_route_wants_the_key(shared: Sandbox, method: str, path: str) -> None:
+def test_every_route_wants_the_key(shared: Sandbox, method: str, path: str, ask: httpx.Client) -> None:
     """Without a key, and with a wrong one, every route answers 401 in the envelope, each with its own words."""
-    missing = httpx.request(method, shared.base_url + path, trust_env=False)
-    wrong = httpx.request(method, shared.base_url + path, headers={"x-service-key": "sandbx"}, trust_env=False)
+    missing = ask.request(method, shared.base_url + path)
+    wrong = ask.request(method, shared.base_url + path, headers={"x-service-key": "sandbx"})
     assert (missing.status_code, wrong.status_code) == (401, 401)
     assert missing.json()["message"] == "API key is required"
     assert wrong.json()["message"] == "Invalid or expired API key"
@@ -61,16 +61,16 @@ def shared() -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("key", ["0123abcd", "_0123abc", "_0123 abcd", "_0123ABCD", "_0123abcd_"])
-def test_a_key_that_is_nearly_right_is_wrong(shared: Sandbox, key: str) -> None:
+def test_a_key_that_is_nearly_right_is_wrong(shared: Sandbox, key: str, ask: httpx.Client) -> None:
     """A lost underscore, a missing letter or a space inside is an invalid key."""
-    answer = httpx.get(shared.base_url + "/workflow/private", headers={"x-service-key": key}, trust_env=False)
+    answer = ask.get(shared.base_url + "/workflow/private", headers={"x-service-key": key})
     assert answer.json()["message"] == "Invalid or expired API key"
 
 
-def test_each_accepted_key_works(shared: Sandbox) -> None:
+def test_each_accepted_key_works(shared: Sandbox, ask: httpx.Client) -> None:
     """All keys given to the sandbox are accepted."""
     for key in ("sandbox", "_0123abcd"):
-        answer = httpx.get(shared.base_url + "/workflow/private", headers={"x-service-key": key}, trust_env=False)
+        answer = ask.get(shared.base_url + "/workflow/private", headers={"x-service-key": key})
         assert answer.status_code == 200
 
 
@@ -90,31 +90,33 @@ def test_each_accepted_key_works(shared: Sandbox) -> None:
         ("GET", "/__sandbox__/nothing"),
     ],
 )
-def test_dead_routes_say_so(shared: Sandbox, method: str, path: str) -> None:
+def test_dead_routes_say_so(shared: Sandbox, method: str, path: str, ask: httpx.Client) -> None:
     """A path that does not exist answers 404 with the method and path, key or no key."""
-    answer = httpx.request(method, shared.base_url + path, trust_env=False)
+    answer = ask.request(method, shared.base_url + path)
     assert answer.status_code == 404
     assert answer.json()["message"] == f"Cannot {method} {path}"
 
 
 @pytest.mark.parametrize("path", ["/users", "/policies", "/file/search", "/tags"])
-def test_routes_of_the_browser_want_a_cookie(shared: Sandbox, path: str) -> None:
+def test_routes_of_the_browser_want_a_cookie(shared: Sandbox, path: str, ask: httpx.Client) -> None:
     """Routes that are not for keys answer 401 about a cookie, even to a good key."""
-    answer = httpx.get(shared.base_url + path, headers={"x-service-key": "sandbox"}, trust_env=False)
+    answer = ask.get(shared.base_url + path, headers={"x-service-key": "sandbox"})
     assert (answer.status_code, answer.json()["message"]) == (401, "No auth cookie provided")
 
 
-def test_control_routes_want_no_key(shared: Sandbox) -> None:
+def test_control_routes_want_no_key(shared: Sandbox, ask: httpx.Client) -> None:
     """Books, faults, options and the list of workflows are open."""
     for path in ("books", "faults", "options", "workflows"):
-        assert httpx.get(f"{shared.base_url}/__sandbox__/{path}", trust_env=False).status_code == 200
+        assert ask.get(f"{shared.base_url}/__sandbox__/{path}").status_code == 200
 
 
-def test_broken_json_is_refused(shared: Sandbox) -> None:
+def test_broken_json_is_refused(shared: Sandbox, ask: httpx.Client) -> None:
     """A body that is no JSON object is a 400, not a crash."""
     for body in (b"{", b"[1]", b"\xff\xfe"):
-        answer = httpx.post(
-            shared.base_url + "/job/initiate", headers={"x-service-key": "sandbox"}, content=body, trust_env=False
+        answer = ask.post(
+            shared.base_url + "/job/initiate",
+            headers={"x-service-key": "sandbox"},
+            content=body,
         )
         assert answer.status_code == 400
     assert shared.books()["internal_errors"] == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from opus_nb.sandbox import Input, Job, Node, Output, Sandbox, workflow
+from opus_nb.sandbox import Input, Job, Node, Output, workflow
 from opus_nb.sandbox.workflows import CLAIM_TRIAGE_ID, DOSSIER_ID, QUICKSTART_ID
 
 OUT = "workflow_output_x"
@@ -36,33 +36,31 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_each_results_shape(meet: Callable[..., Any], shape: Any) -> None:
+def test_each_results_shape(serve: Callable[..., Any], shape: Any) -> None:
     """A workflow can answer in any of the shapes of results."""
 
-    @workflow("Shaped", outputs=[Output("Grade", "object", name=OUT)], results_shape=shape)
+    @workflow("Shaped", outputs=[Output("Grade", "object", name=OUT)], results_shape=shape, quick=True)
     def shaped() -> dict[str, Any]:
         return {"Grade": {"a": 1}}
 
-    with Sandbox([shaped], time_scale=0.001) as sandbox:
-        visitor = meet(sandbox)
-        assert visitor.get(visitor.run(shaped.id, {}), "results").json() == SHAPES[shape]
+    visitor = serve(shaped)
+    assert visitor.get(visitor.run(shaped.id, {}), "results").json() == SHAPES[shape]
 
 
-def test_v1_results_use_snake_case_labels(meet: Callable[..., Any]) -> None:
+def test_v1_results_use_snake_case_labels(serve: Callable[..., Any]) -> None:
     """The older generation labels an output with display_name and repeats its variable name."""
 
-    @workflow("Old", generation="v1", outputs=[Output("Day", "date", name="day")])
+    @workflow("Old", generation="v1", outputs=[Output("Day", "date", name="day")], quick=True)
     def old() -> dict[str, Any]:
         return {"Day": date(2025, 11, 9)}
 
-    with Sandbox([old], time_scale=0.001) as sandbox:
-        visitor = meet(sandbox)
-        answer = visitor.get(visitor.run(old.id, {}), "results").json()
-        assert answer == {
-            "jobResultsPayloadSchema": {
-                "day": {"variable_name": "day", "display_name": "Day", "type": "date", "value": "2025-11-09"}
-            }
+    visitor = serve(old)
+    answer = visitor.get(visitor.run(old.id, {}), "results").json()
+    assert answer == {
+        "jobResultsPayloadSchema": {
+            "day": {"variable_name": "day", "display_name": "Day", "type": "date", "value": "2025-11-09"}
         }
+    }
 
 
 def test_quickstart_results_and_trail(patient: Any, quickstart_payload: Any) -> None:
@@ -83,24 +81,25 @@ def test_quickstart_results_and_trail(patient: Any, quickstart_payload: Any) -> 
     assert {event["actor"] for event in audit["auditTrail"]} == {"SYSTEM"}
 
 
-def test_trail_tells_people_failures_and_words(meet: Callable[..., Any]) -> None:
+def test_trail_tells_people_failures_and_words(serve: Callable[..., Any]) -> None:
     """In a trail a person is an actor, a failed node and the last word are events."""
 
-    @workflow("Told", generation="v1", audit_shape="trail", nodes=[Node("Sign", person=True), Node("Stamp")])
+    @workflow(
+        "Told", generation="v1", audit_shape="trail", nodes=[Node("Sign", person=True), Node("Stamp")], quick=True
+    )
     def told(job: Job) -> dict[str, Any]:
         job.person("Sign")
         job.node("Stamp")
         job.fail()
 
-    with Sandbox([told]) as sandbox:
-        visitor = meet(sandbox)
-        trail = visitor.get(visitor.run(told.id, {}), "audit").json()["auditTrail"]
-        assert [(event["actor"], event["action"]) for event in trail[2:]] == [
-            ("SYSTEM", "Sign: waiting for a person"),
-            ("USER", "Sign"),
-            ("SYSTEM", "Stamp failed"),
-            ("SYSTEM", "Job failed"),
-        ]
+    visitor = serve(told)
+    trail = visitor.get(visitor.run(told.id, {}), "audit").json()["auditTrail"]
+    assert [(event["actor"], event["action"]) for event in trail[2:]] == [
+        ("SYSTEM", "Sign: waiting for a person"),
+        ("USER", "Sign"),
+        ("SYSTEM", "Stamp failed"),
+        ("SYSTEM", "Job failed"),
+    ]
 
 
 def test_node_audit_of_v1(patient: Any, claim_payload: Any) -> None:
@@ -156,26 +155,25 @@ def test_node_audit_of_v2(patient: Any, payload_of: Any) -> None:
     }
 
 
-def test_audit_of_a_failed_node(meet: Callable[..., Any]) -> None:
+def test_audit_of_a_failed_node(serve: Callable[..., Any]) -> None:
     """A failed node is named, has no output and no text; later nodes never begin."""
 
-    @workflow("Breaks", nodes=[Node("One"), Node("Two"), Node("Three")])
+    @workflow("Breaks", nodes=[Node("One"), Node("Two"), Node("Three")], quick=True)
     def breaks(job: Job) -> dict[str, Any]:
         job.node("One")
         job.node("Two")
         raise RuntimeError("the reason that Opus never tells")
 
-    with Sandbox([breaks]) as sandbox:
-        visitor = meet(sandbox)
-        job = visitor.run(breaks.id, {})
-        assert visitor.status(job) == "FAILED"
-        answer = visitor.get(job, "audit")
-        assert "reason" not in answer.text
-        audit = answer.json()
-        assert (audit["failed_nodes"], audit["nb_failed_nodes"]) == (["Two"], 1)
-        assert audit["remaining_nodes_to_execute"] == ["Three", "Output"]
-        assert list(audit["audit"]["nodes_execution_data"]) == ["Input", "One", "Two"]
-        assert sandbox.books()["job_books"][job]["reason"].startswith("RuntimeError: the reason")
+    visitor = serve(breaks)
+    job = visitor.run(breaks.id, {})
+    assert visitor.status(job) == "FAILED"
+    answer = visitor.get(job, "audit")
+    assert "reason" not in answer.text
+    audit = answer.json()
+    assert (audit["failed_nodes"], audit["nb_failed_nodes"]) == (["Two"], 1)
+    assert audit["remaining_nodes_to_execute"] == ["Three", "Output"]
+    assert list(audit["audit"]["nodes_execution_data"]) == ["Input", "One", "Two"]
+    assert visitor.sandbox.books()["job_books"][job]["reason"].startswith("RuntimeError: the reason")
 
 
 def test_huge_node_outputs(visitor: Any, claim_payload: Any) -> None:
@@ -200,17 +198,16 @@ def test_audit_before_the_start(patient: Any, claim_payload: Any) -> None:
     assert audit["audit"]["nodes_execution_data"] == {}
 
 
-def test_types_of_node_outputs(meet: Callable[..., Any]) -> None:
+def test_types_of_node_outputs(serve: Callable[..., Any]) -> None:
     """Node outputs of the newer generations name the type of each value."""
     given = {"a": True, "b": 1, "c": 1.5, "d": "x", "e": {}, "f": []}
 
-    @workflow("Typed", inputs=[Input("Text", required=False)])
+    @workflow("Typed", inputs=[Input("Text", required=False)], quick=True)
     def typed(job: Job, text: Any) -> dict[str, Any]:
         job.node("Only", output=lambda: given)
         return {}
 
-    with Sandbox([typed], time_scale=0.001) as sandbox:
-        visitor = meet(sandbox)
-        audit = visitor.get(visitor.run(typed.id, {}), "audit").json()
-        shown = audit["audit"]["nodes_execution_data"]["Only"]["execution_output"]
-        assert [entry["type"] for entry in shown] == ["bool", "int", "float", "str", "object", "array"]
+    visitor = serve(typed)
+    audit = visitor.get(visitor.run(typed.id, {}), "audit").json()
+    shown = audit["audit"]["nodes_execution_data"]["Only"]["execution_output"]
+    assert [entry["type"] for entry in shown] == ["bool", "int", "float", "str", "object", "array"]

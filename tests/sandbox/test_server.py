@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,36 +19,38 @@ import pytest
 from opus_nb.sandbox import Sandbox, serve_forever, workflow
 from opus_nb.sandbox.workflows import DOSSIER_ID
 
+ROOT = str(Path(__file__).resolve().parents[2])
 
-def test_answers_when_start_returns() -> None:
+
+def test_answers_when_start_returns(ask: httpx.Client) -> None:
     """Once start() is back, the very first request is answered."""
     sandbox = Sandbox(time_scale=0.01).start()
     try:
         assert sandbox.base_url.startswith("http://127.0.0.1:")
-        assert httpx.get(sandbox.base_url + "/__sandbox__/books", trust_env=False).status_code == 200
+        assert ask.get(sandbox.base_url + "/__sandbox__/books").status_code == 200
     finally:
         sandbox.close()
 
 
-def test_start_and_close_may_be_repeated() -> None:
+def test_start_and_close_may_be_repeated(ask: httpx.Client) -> None:
     """A second start or close does nothing; a closed sandbox can start again on its port and keeps its books."""
     sandbox = Sandbox()
     sandbox.close()
     assert sandbox.start() is sandbox.start()
     address = sandbox.base_url
-    httpx.get(address + "/workflow/private", headers={"x-service-key": "sandbox"}, trust_env=False)
+    ask.get(address + "/workflow/private", headers={"x-service-key": "sandbox"})
     sandbox.close()
     sandbox.close()
     assert not sandbox.running
     assert sandbox.books()["calls"] == {"list": 1}
     with sandbox:
         assert sandbox.base_url == address
-        assert httpx.get(address + "/__sandbox__/books", trust_env=False).json()["calls"] == {"list": 1}
+        assert ask.get(address + "/__sandbox__/books").json()["calls"] == {"list": 1}
 
 
-def test_closes_at_once_with_open_connections() -> None:
+def test_closes_at_once_with_open_connections(ask: httpx.Client) -> None:
     """Keep-alive connections and a hanging request do not hold up close(), and nothing answers afterwards."""
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, verify=False) as client:
         sandbox = Sandbox().start()
         client.get(sandbox.base_url + "/__sandbox__/books")
         rule = sandbox.fault("list", "slow", before_s=600)
@@ -56,7 +59,7 @@ def test_closes_at_once_with_open_connections() -> None:
         def hang() -> None:
             try:
                 url = sandbox.base_url + "/workflow/private"
-                lost.append(httpx.get(url, headers={"x-service-key": "sandbox"}, timeout=30, trust_env=False))
+                lost.append(ask.get(url, headers={"x-service-key": "sandbox"}, timeout=30))
             except httpx.HTTPError as error:
                 lost.append(error)
 
@@ -81,12 +84,12 @@ def test_leaves_no_thread_behind() -> None:
     assert not [t for t in set(threading.enumerate()) - before if t.is_alive()]
 
 
-def test_several_at_once_do_not_mix() -> None:
+def test_several_at_once_do_not_mix(ask: httpx.Client) -> None:
     """Each sandbox has its own port, keys and books."""
     with Sandbox(service_keys=["one"]) as first, Sandbox(service_keys=["two"]) as second:
         assert first.base_url != second.base_url
         answers = [
-            httpx.get(s.base_url + "/workflow/private", headers={"x-service-key": "one"}, trust_env=False).status_code
+            ask.get(s.base_url + "/workflow/private", headers={"x-service-key": "one"}).status_code
             for s in (first, second)
         ]
         assert answers == [200, 401]
@@ -122,9 +125,8 @@ def test_import_is_light() -> None:
         "print(sorted(m for m in sys.modules if m.split('.')[0] in ('starlette', 'uvicorn', 'httpx', 'pandas') "
         "or m.startswith('opus_nb.') and not m.startswith('opus_nb.sandbox')))"
     )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": root}
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ROOT}
     )
     assert done.stdout.strip() == "[]"
 
@@ -136,23 +138,22 @@ def test_missing_server_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None
         Sandbox().start()
 
 
-def test_serve_forever_ends_quietly_on_interrupt() -> None:
+def test_serve_forever_ends_quietly_on_interrupt(ask: httpx.Client) -> None:
     """The blocking form prints its address and ends with code 0 and no words on Ctrl-C."""
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from opus_nb.sandbox import serve_forever; serve_forever(ready=lambda url: print(url, flush=True))"
     )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     with subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": root},
+        env={**os.environ, "PYTHONPATH": ROOT},
     ) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        assert httpx.get(address + "/__sandbox__/books", trust_env=False).status_code == 200
+        assert ask.get(address + "/__sandbox__/books").status_code == 200
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=10)
         assert (process.returncode, out, errors) == (0, "", "")

@@ -97,10 +97,10 @@ def test_put_with_the_key_is_a_leak(visitor: Any) -> None:
     assert visitor.sandbox.books()["key_leaks"] == 1
 
 
-def test_only_put_opens_the_address(visitor: Any) -> None:
+def test_only_put_opens_the_address(visitor: Any, ask: httpx.Client) -> None:
     """A POST to the presigned address is 404, a changed signature 403."""
     url = _ask(visitor, fileExtension="txt").json()["presignedUrl"]
-    assert httpx.post(url, content=b"x", trust_env=False).status_code == 404
+    assert ask.post(url, content=b"x").status_code == 404
     broken = visitor.put(url[:-4] + "0000", content=b"x")
     assert (broken.status_code, broken.headers["content-type"]) == (403, "application/xml")
     assert "SignatureDoesNotMatch" in broken.text
@@ -162,7 +162,7 @@ def test_content_type_policies(visitor: Any, policy: Any, signed: str, headers: 
     assert visitor.put(url, content=b"%PDF", headers=headers).status_code == status
 
 
-def test_generated_files_can_be_downloaded(visitor: Any, quickstart_payload: Any) -> None:
+def test_generated_files_can_be_downloaded(visitor: Any, quickstart_payload: Any, ask: httpx.Client) -> None:
     """What a job made comes back through the download route, whole or in part, until the address expires."""
     job = visitor.run(QUICKSTART_ID, quickstart_payload(visitor))
     (url,) = visitor.get(job, "results").json()["results"]["outputFiles"]
@@ -170,17 +170,17 @@ def test_generated_files_can_be_downloaded(visitor: Any, quickstart_payload: Any
     answer = visitor.http.post("/job/file/download", json=body).json()
     assert answer["fileUrl"] == url
     assert answer["contentType"] == "application/pdf"
-    whole = httpx.get(answer["presignedUrl"], trust_env=False)
+    whole = ask.get(answer["presignedUrl"])
     assert whole.content.startswith(b"%PDF")
     assert len(whole.content) == answer["contentLength"]
     assert b"API Test Project" in whole.content
-    part = httpx.get(answer["presignedUrl"], headers={"range": "bytes=5-9"}, trust_env=False)
+    part = ask.get(answer["presignedUrl"], headers={"range": "bytes=5-9"})
     assert (part.status_code, part.content) == (206, whole.content[5:10])
     assert part.headers["content-range"] == f"bytes 5-9/{len(whole.content)}"
-    beyond = httpx.get(answer["presignedUrl"], headers={"range": "bytes=999999-"}, trust_env=False)
+    beyond = ask.get(answer["presignedUrl"], headers={"range": "bytes=999999-"})
     assert beyond.status_code == 416
     visitor.sandbox.advance(61)
-    assert httpx.get(answer["presignedUrl"], trust_env=False).status_code == 403
+    assert ask.get(answer["presignedUrl"]).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_quickstart_schema_is_the_documented_one(visitor: Any) -> None:
     assert tag["variable_name"] == "allowed_file_types"
     assert tag["value"] == ["JPEG", "PNG", "JPG", "PDF", "DOCX", "CSV", "XLS", "XLSX", "TXT", "JSON", "HTML", "XML"]
     estimation = set(details["executionEstimation"])
-    assert estimation == set(["humanCost", "humanPrice", "opusCost", "opusPrice", "humanTime", "opusTime", "accuracy"])
+    assert estimation == {"humanCost", "humanPrice", "opusCost", "opusPrice", "humanTime", "opusTime", "accuracy"}
     assert details["workflowId"] == QUICKSTART_ID
     assert details["active"] is True
 
@@ -150,42 +150,41 @@ def test_control_list_has_every_generation(visitor: Any) -> None:
 
 
 def _edition(second: bool) -> Any:
-    extra = [Input("Currency")] if second else []
+    inputs = [Input("Amount", "float"), *([Input("Currency")] if second else [])]
 
-    @workflow("Invoice", inputs=[Input("Amount", "float"), *extra], outputs=[Output("Total", "float")], seconds=1)
+    @workflow("Invoice", inputs=inputs, outputs=[Output("Total", "float")], seconds=1, quick=True)
     def invoice(**values: Any) -> dict[str, Any]:
         return {"Total": values["amount"] * (2 if second else 1)}
 
     return invoice
 
 
-def test_versions_keep_their_own_schema(meet: Callable[..., Any]) -> None:
+def test_versions_keep_their_own_schema(serve: Callable[..., Any]) -> None:
     """A published version shows its schema when asked by number or id; the newest is the default."""
     first, second = _edition(False), _edition(True)
-    with Sandbox([first], time_scale=0.001) as sandbox:
-        visitor = meet(sandbox)
-        sandbox.publish(second)
-        path = f"/workflow/{first.id}"
+    visitor = serve(first)
+    visitor.sandbox.publish(second)
+    path = f"/workflow/{first.id}"
 
-        def labels(query: str = "") -> list[str]:
-            graph = visitor.http.get(path + query).raise_for_status().json()
-            schema = graph["nodes"][graph["workflow_input_node_id"]]["input_schema"]["schema"]
-            return [entry["display_name"] for entry in schema.values()]
+    def labels(query: str = "") -> list[str]:
+        graph = visitor.http.get(path + query).raise_for_status().json()
+        schema = graph["nodes"][graph["workflow_input_node_id"]]["input_schema"]["schema"]
+        return [entry["display_name"] for entry in schema.values()]
 
-        listed = visitor.http.get(f"/executor/workflow/{first.id}/versions").json()
-        assert listed["latest_version"] == 2
-        ids = [version["workflow_version_id"] for version in listed["versions"]]
-        assert labels() == labels("?version=2") == ["Amount", "Currency"]
-        assert labels("?version=1") == labels(f"?workflowVersionId={ids[0]}") == ["Amount"]
-        assert labels(f"?version=2&workflowVersionId={ids[0]}") == ["Amount"]
-        assert visitor.http.get(path + "?version=3").status_code == 404
-        assert visitor.http.get(path + "?version=new").status_code == 400
-        name = next(iter(first.inputs_by_name))
-        pinned = visitor.initiate(first.id, workflowVersionNumber=1)
-        visitor.execute(pinned, {name: {"value": 3, "type": "float"}})
-        sandbox.advance(60)
-        assert visitor.results(pinned) == {"Total": 3.0}
-        assert visitor.http.get(f"/job/{pinned}").json()["workflowVersionNumber"] == 1
+    listed = visitor.http.get(f"/executor/workflow/{first.id}/versions").json()
+    assert listed["latest_version"] == 2
+    ids = [version["workflow_version_id"] for version in listed["versions"]]
+    assert labels() == labels("?version=2") == ["Amount", "Currency"]
+    assert labels("?version=1") == labels(f"?workflowVersionId={ids[0]}") == ["Amount"]
+    assert labels(f"?version=2&workflowVersionId={ids[0]}") == ["Amount"]
+    assert visitor.http.get(path + "?version=3").status_code == 404
+    assert visitor.http.get(path + "?version=new").status_code == 400
+    name = next(iter(first.inputs_by_name))
+    pinned = visitor.initiate(first.id, workflowVersionNumber=1)
+    visitor.execute(pinned, {name: {"value": 3, "type": "float"}})
+    visitor.sandbox.advance(60)
+    assert visitor.results(pinned) == {"Total": 3.0}
+    assert visitor.http.get(f"/job/{pinned}").json()["workflowVersionNumber"] == 1
 
 
 def test_versions_are_for_uuids(visitor: Any) -> None:
@@ -199,7 +198,7 @@ def test_versions_are_for_uuids(visitor: Any) -> None:
 def test_graph_draws_parallel_nodes_side_by_side(meet: Callable[..., Any]) -> None:
     """Nodes that begin together share their parent, and the next one has both as parents."""
 
-    @workflow("Fork", nodes=[Node("A"), Node("B", beside="A"), Node("C")])
+    @workflow("Fork", nodes=[Node("A"), Node("B", beside="A"), Node("C")], quick=True)
     def fork() -> dict[str, Any]:
         return {}
 
@@ -213,7 +212,7 @@ def test_graph_draws_parallel_nodes_side_by_side(meet: Callable[..., Any]) -> No
 def test_several_types_and_estimates(meet: Callable[..., Any]) -> None:
     """A graph's input may allow several types; an estimate may be missing altogether."""
 
-    @workflow("Either", inputs=[Input("Data", "str", also=["json_string"])], estimation="none")
+    @workflow("Either", inputs=[Input("Data", "str", also=["json_string"])], estimation="none", quick=True)
     def either(data: str) -> dict[str, Any]:
         return {}
 

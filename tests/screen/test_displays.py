@@ -94,12 +94,13 @@ class TestEveryView:
             view.paint_now()
         assert caplog.text.count("the run is not affected") == 3
 
-    def test_a_run_that_was_stopped_early_is_called_over(self, view, run, tally):
-        """Over is what the run says, also when rows are left."""
+    def test_a_run_that_nobody_works_on_is_called_stopped_while_rows_are_left(self, view, run, tally):
+        """Over means that nothing is left; else the picture says how to carry on."""
         view.show()
         run.over = True
         view.close()
-        assert "over" in view.final_card().text
+        assert "stopped" in view.final_card().text
+        assert "opus.open_run(&#x27;claims&#x27;) carries on" in view.final_card().html
 
     def test_broken_controls_are_logged_too(self, page, tally, caplog):
         """A question to the run that raises is no reason to raise."""
