@@ -19,6 +19,7 @@ from opus_nb.batch.ledger import Ledger
 from opus_nb.batch.lock import RunLock
 from opus_nb.connection import Connection, with_parameters
 from opus_nb.errors import LedgerError, MappingError, PlanRefused, SettingsError, WorkflowInactive
+from opus_nb.estimates import expect
 from opus_nb.job import Observer, PastRuns
 from opus_nb.run import Run, say
 from opus_nb.screen.cards import Card, plan_card
@@ -51,7 +52,6 @@ class Plan:
         self._sheet = sheet
         self.mapping: pd.DataFrame = sheet.mapping.mapping_frame
         self.issues: pd.DataFrame = sheet.issues
-        self._past: PastRuns | None = None
 
     def __len__(self) -> int:
         return self._sheet.row_count
@@ -68,38 +68,13 @@ class Plan:
 
     @property
     def estimate(self) -> pd.Series[Any]:
-        """What starting this plan would take; what is not known is NA, never 0.
+        """What starting this plan would take, as ranges; what is not known is NA, never 0.
 
-        Returns
-        -------
-        pandas.Series
-            ``jobs`` (rows that can be sent), ``price`` and ``price_per_job`` (as Opus estimates it; it names no
-            currency), ``time_s``, ``time_low_s``, ``time_high_s`` (seconds at the default concurrency, from
-            earlier jobs of this workflow in the ledger, else from the workflow's own estimate), ``job_s``
-            (seconds of one job), ``human_price``, ``human_time_s`` (a person doing the same, as Opus estimates
-            it), and ``source`` of the times (``"earlier runs"``, ``"workflow"`` or NA).
+        From what Opus says of the workflow and from earlier jobs of it in this ledger, a pilot's included. The
+        fields stand in `opus_nb.estimates.expect`.
         """
-        jobs = self.ready
         estimate = self._connection.record.estimate
-        seconds = sorted(high for _, high in self._history().intervals_s)
-        source: Any = "earlier runs" if seconds else "workflow" if estimate.time_s is not None else pd.NA
-        middle = seconds[len(seconds) // 2] if seconds else estimate.time_s
-        low = seconds[len(seconds) // 10] if seconds else middle
-        high = seconds[len(seconds) * 9 // 10] if seconds else middle
-        rounds = max(1.0, jobs / MAX_CONCURRENCY)
-        values = {
-            "jobs": jobs,
-            "price": _times(estimate.price, jobs),
-            "price_per_job": estimate.price,
-            "time_s": _times(middle, rounds),
-            "time_low_s": _times(low, rounds),
-            "time_high_s": _times(high, rounds),
-            "job_s": middle,
-            "human_price": _times(estimate.human_price, jobs),
-            "human_time_s": _times(estimate.human_time_s, jobs),
-            "source": source,
-        }
-        return pd.Series({name: pd.NA if value is None else value for name, value in values.items()}, name="estimate")
+        return expect(self.ready, estimate, self._history(), max_concurrency=MAX_CONCURRENCY)
 
     def start(
         self,
@@ -230,14 +205,10 @@ class Plan:
     # -- inside -----------------------------------------------------------------------------------------
 
     def _history(self) -> PastRuns:
-        if self._past is None:
-            folder = self._connection.settings.ledger
-            # Looking at a plan must not make a ledger.
-            there = (folder / "ledger.sqlite").exists()
-            self._past = (
-                read_past(self._connection.ledger(), self._connection.record.workflow_id) if there else PastRuns()
-            )
-        return self._past
+        # Looking at a plan must not make a ledger.
+        if not (self._connection.settings.ledger / "ledger.sqlite").exists():
+            return PastRuns()
+        return read_past(self._connection.ledger(), self._connection.record.workflow_id)
 
     def _limits(self, max_concurrency: int, max_jobs: int | None, max_cost: float | None) -> Limits:
         for name, value in (("max_concurrency", max_concurrency), ("max_jobs", max_jobs)):
@@ -419,10 +390,6 @@ class _Titles:
         label = self._sheet.index[position]
         title = fill(self._title) if self._title is not None else f"{self._name}, row {label}"
         return title, fill(self._description) if self._description is not None else ""
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
 
 
 def _issue_line(issue: Mapping[Any, Any]) -> str:

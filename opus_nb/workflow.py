@@ -14,9 +14,12 @@ import pandas as pd
 
 from opus_nb.connection import Connection, with_parameters
 from opus_nb.errors import MappingError
+from opus_nb.interactive import make_form, make_mapper
 from opus_nb.plan import Plan
 from opus_nb.run import Run
 from opus_nb.screen.cards import workflow_card
+from opus_nb.screen.form import Form
+from opus_nb.screen.mapper import Mapper
 from opus_nb.service.api import InitiateParameters
 from opus_nb.service.schema import Schema
 from opus_nb.sheet.checks import check_sheet
@@ -194,6 +197,84 @@ class Workflow:
         meaning = json.dumps([self.id, self.version, given], sort_keys=True, default=str)
         name = f"{plan.default_name}-job-{hashlib.sha256(meaning.encode()).hexdigest()[:8]}"
         return Job(plan.start(**{"name": name, **options}))
+
+    def form(
+        self,
+        row: Any = None,
+        *,
+        columns: Mapping[str, Any] | None = None,
+        constants: Mapping[str, Any] | None = None,
+        files_root: str | PathLike[str] | None = None,
+        dates: str | Mapping[str, str] | None = None,
+        decimal: str | Mapping[str, str] | None = None,
+        widgets: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Form:
+        """Fill in one job by hand, and run it: a widget.
+
+        *Run* checks everything first, sends one job, and shows it below until it is over. Inputs that were sent
+        before, in whichever run of this ledger, are not sent again unless you confirm it by a second press.
+        ``form.value`` is what would be sent, both ways; ``form.table`` collects filled forms for `plan`.
+
+        Parameters
+        ----------
+        row : Series, Mapping or DataFrame of one row, optional
+            Fills the form, as in ``wf.form(df.iloc[3])``: read as `plan` reads it, and what is wrong stands beside
+            the field, to be mended.
+        columns, constants, files_root, dates, decimal : optional
+            How to read that row; as in `plan`.
+        widgets : Mapping, optional
+            Own controls, by input or by type; see `opus_nb.screen.fields`.
+        **options
+            What `submit` takes beside inputs, such as ``title``.
+
+        Returns
+        -------
+        Form
+
+        Raises
+        ------
+        SettingsError
+            There is no such option.
+        """
+        reading = {"columns": columns, "constants": constants, "files_root": files_root}
+        reading |= {"dates": dates, "decimal": decimal}
+        return make_form(
+            self._connection, submit=self.submit, row=row, reading=reading, widgets=widgets, options=options
+        )
+
+    def map(
+        self,
+        df: pd.DataFrame,
+        *,
+        columns: Mapping[str, Any] | None = None,
+        constants: Mapping[str, Any] | None = None,
+        files_root: str | PathLike[str] | None = None,
+        dates: str | Mapping[str, str] | None = None,
+        decimal: str | Mapping[str, str] | None = None,
+        use_defaults: bool = False,
+        **initiate: Any,
+    ) -> Mapper:
+        """Say by hand which column feeds which input, and see at once what follows: a widget.
+
+        Takes what `plan` takes, and begins with what `plan` would do. Nothing is sent.
+
+        Returns
+        -------
+        Mapper
+            ``.plan()`` gives the `Plan` of what is chosen, ``.columns`` and ``.constants`` the choice itself;
+            ``.save(path)`` and ``.load(path)`` keep it as JSON, by display name.
+
+        Raises
+        ------
+        MappingError, SheetUnreadable
+            As `plan`.
+        """
+        connection = with_parameters(self._connection, initiate)
+        reading = {"files_root": files_root, "dates": dates, "decimal": decimal}
+        return make_mapper(
+            connection, df, columns=columns, constants=constants, use_defaults=use_defaults, reading=reading
+        )
 
     def _card(self) -> Any:
         record = self._connection.record

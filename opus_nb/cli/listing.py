@@ -14,8 +14,8 @@ __all__ = ["runs_command"]
 def runs_command(arguments: argparse.Namespace) -> int:
     """List the runs of the ledger, the one touched last first."""
     # Only the ledger is read; a key is asked for by what sends something.
-    opus = opus_nb.connect("(none: only the ledger is read)", ledger=arguments.ledger)
-    runs = opus.runs()
+    with opus_nb.connect("(none: only the ledger is read)", ledger=arguments.ledger) as opus:
+        runs = opus.runs()
     if runs.empty:
         tell("No runs in this ledger.")
         return DONE

@@ -39,30 +39,33 @@ def run_command(arguments: argparse.Namespace) -> int:
     columns = _read_mapping(arguments.columns, "--columns")
     constants = _read_mapping(arguments.constants, "--constants")
     reading = {} if arguments.tab is None else {"sheet": arguments.tab}
-    opus = opus_nb.connect(base_url=arguments.base_url, ledger=arguments.ledger)
-    workflow = opus.workflow(arguments.workflow)
-    sheet = workflow.read(arguments.sheet, **reading)
-    plan = workflow.plan(
-        sheet,
-        columns=columns,
-        constants=constants,
-        files_root=arguments.files_root,
-        dates=arguments.dates,
-        decimal=arguments.decimal,
-    )
-    if arguments.dry_run:
-        return _dry_run(plan, sheet, arguments.on_invalid)
+    with opus_nb.connect(base_url=arguments.base_url, ledger=arguments.ledger) as opus:
+        workflow = opus.workflow(arguments.workflow)
+        sheet = workflow.read(arguments.sheet, **reading)
+        plan = workflow.plan(
+            sheet,
+            columns=columns,
+            constants=constants,
+            files_root=arguments.files_root,
+            dates=arguments.dates,
+            decimal=arguments.decimal,
+        )
+        return (_dry_run if arguments.dry_run else _start)(plan, sheet, arguments)
+
+
+def _start(plan: Plan, sheet: pd.DataFrame, arguments: argparse.Namespace) -> int:
     limits = {name: getattr(arguments, name) for name in ("max_concurrency", "max_jobs", "max_cost")}
     given = {name: value for name, value in limits.items() if value is not None}
-    if arguments.on_invalid == "skip":
+    skip = arguments.on_invalid == "skip"
+    if skip:
         print_issues(plan, sheet, tell)
     try:
         run = plan.start(name=arguments.name, on_invalid=arguments.on_invalid, **given)
     except PlanRefused as error:
-        if arguments.on_invalid == "raise":
+        if not skip:
             print_issues(plan, sheet, tell)
         tell(f"opus-nb: {error.what.splitlines()[0]}")
-        if plan.ready and arguments.on_invalid == "raise":
+        if plan.ready and not skip:
             tell(f"Correct the sheet, or run the other {plan.ready} rows with --on-invalid skip.")
         return REFUSED
     return _see_through(run, arguments.out)
@@ -99,7 +102,7 @@ def _see_through(run: Run, out: Path) -> int:
     return DONE if set(counts.index) <= {"completed"} else NOT_ALL_WELL
 
 
-def _dry_run(plan: Plan, sheet: pd.DataFrame, on_invalid: str) -> int:
+def _dry_run(plan: Plan, sheet: pd.DataFrame, arguments: argparse.Namespace) -> int:
     rows = [
         (each["input"], "<-", each["column"] if each["source"] == "column" else each["source"], each["reason"])
         for each in plan.mapping.astype(object).fillna("").to_dict("records")
@@ -110,7 +113,7 @@ def _dry_run(plan: Plan, sheet: pd.DataFrame, on_invalid: str) -> int:
     say(f"{plan.ready} of {len(plan)} rows can be sent. {estimate_words(plan)} Nothing was sent.")
     if plan.ready == len(plan) and len(plan):
         return DONE
-    return NOT_ALL_WELL if plan.ready and on_invalid == "skip" else REFUSED
+    return NOT_ALL_WELL if plan.ready and arguments.on_invalid == "skip" else REFUSED
 
 
 def _check_out(out: Path, sheet: Path) -> None:

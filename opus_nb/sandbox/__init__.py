@@ -20,6 +20,15 @@ Start one and talk to it
 >>> first["workflowId"], said["status"], shells
 ('B9uGJfZ3CFwOdMKH', 'PENDING', 1)
 
+What it serves
+--------------
+`opus_nb.sandbox.workflows` holds the default ones and their ids: all eight input types of the quickstart
+(``QUICKSTART_ID``), a claim triage with branches, node audits and one failure in twenty (``CLAIM_TRIAGE_ID``), the
+plain graph (``DOSSIER_ID``), a purchase that waits for a person (``PURCHASE_APPROVAL_ID``), and a vendor's onboarding
+under ``/api/v1`` only (``VENDOR_ONBOARDING_ID``). Four oddities answer by id without being listed: ``INACTIVE_ID``,
+``NO_INPUTS_ID``, ``NO_SCHEMA_ID`` and ``RETIRED_ID``. `SandboxOptions` lists the habits that can be switched, such as
+what a second execute does.
+
 Define a workflow
 -----------------
 >>> from opus_nb.sandbox import Input, Node, Output, workflow

@@ -86,8 +86,9 @@ class SandboxApp:
             delay_after_s += float(rule["after_s"])
             await self._delay(float(rule["before_s"]))
             call.now = self._state.clock.now()
-        if fault is not None and fault.kind == "lost_before":
-            await _hang_up(receive, send, reset=bool(fault["reset"]))
+        forgotten = self.closing.is_set() or books is not self._state.books
+        if forgotten or (fault is not None and fault.kind == "lost_before"):
+            await _hang_up(receive, send, reset=fault is not None and bool(fault.parameters.get("reset")))
             return
         reply = self._answer(route, call, fault)
         await self._delay(delay_after_s)
@@ -112,6 +113,8 @@ class SandboxApp:
         return _spoil(fault, reply, call)
 
     def _act(self, route: Route, call: Call) -> Reply:
+        if len(call.body) > MAX_FILE_BYTES and route.name != "put":
+            return send_html(413, "413 Request Entity Too Large")
         try:
             return route.endpoint(self._state, call)
         except Refusal as refusal:

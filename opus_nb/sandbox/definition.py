@@ -195,12 +195,6 @@ class WorkflowDefinition:
         letters = derive_letters(f"{self.id}/{side}/{variable.display_name}", 9, _SMALL_LETTERS)
         return variable.name or f"workflow_{side}_{letters}"
 
-    def median_seconds(self) -> float:
-        """About how long one job takes at ``time_scale=1``, people not counted."""
-        if not self.nodes:
-            return self.seconds
-        return sum(node.seconds for node in self.nodes if node.beside is None and not node.person)
-
 
 def workflow(
     name: str,
@@ -212,7 +206,7 @@ def workflow(
     id: str | None = None,
     description: str | None = None,
     industry: str = "General",
-    seconds: float = 2.0,
+    seconds: float | None = None,
     spread: float = 0.35,
     failure_rate: float = 0.0,
     queue_seconds: float = 0.0,
@@ -244,12 +238,15 @@ def workflow(
         The workflow's name in listings.
     inputs, outputs, nodes
         What it asks for, what it answers, its steps. A function that never touches ``job`` passes all nodes in
-        order; without nodes there is a single one that takes `seconds`.
+        order; without nodes there is a single one, named after the function.
     generation : {"v2", "v1", "cases"}
         Which of the platform's three generations serves it: ``jobPayloadSchema`` and 16 letters, the graph and a
         UUID on the same routes, or ``/api/v1`` only.
     id : str, optional
         16 letters or a UUID. Left out, it follows from the name.
+    seconds : float, optional
+        What the estimate says about one job, and how long the single node takes if there are no others. Left out, the
+        sum of the nodes, or 2.
     spread : float
         Sigma of the lognormal durations; 0 makes every node take exactly its `seconds`.
     failure_rate : float
@@ -314,7 +311,7 @@ def workflow(
             generation=generation,
             description=description if description is not None else inspect.getdoc(function) or "",
             industry=industry,
-            seconds=seconds,
+            seconds=_expect_seconds(nodes) if seconds is None else seconds,
             spread=spread,
             failure_rate=failure_rate,
             queue_seconds=queue_seconds,
@@ -336,6 +333,11 @@ def workflow(
         )
 
     return define
+
+
+def _expect_seconds(nodes: Sequence[Node]) -> float:
+    """About how long one job takes, nodes that start together counted once and people not at all."""
+    return sum(node.seconds for node in nodes if node.beside is None and not node.person) or 2.0
 
 
 _AUDIT_BY_GENERATION: dict[Generation, AuditShape] = {"v1": "nodes_v1", "v2": "nodes_v2", "cases": "case"}

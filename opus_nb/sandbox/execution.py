@@ -132,10 +132,17 @@ def _follow(timeline: Timeline, script: FaultRule | None, scale: float) -> Timel
         timeline.word, timeline.outputs = "IN_PROGRESS", {}
         return timeline.close()
     if script["seconds"] is not None:
-        factor = float(script["seconds"]) * scale / timeline.seconds
-        for node in timeline.nodes:
-            node.start, node.seconds = node.start * factor, node.seconds * factor
+        _stretch(timeline, float(script["seconds"]) * scale)
     if script["end"] is not None and script["end"] != timeline.word:
         timeline.word, timeline.outputs = str(script["end"]), {}
         timeline.nodes[-1].status = timeline.word
     return timeline.close()
+
+
+def _stretch(timeline: Timeline, seconds: float) -> None:
+    """Make all nodes longer or shorter, so that the whole takes that many seconds."""
+    for node in timeline.nodes:
+        node.seconds = seconds if math.isinf(node.seconds) else node.seconds
+    factor = seconds / (timeline.close().seconds or 1.0)
+    for node in timeline.nodes:
+        node.start, node.seconds = node.start * factor, node.seconds * factor

@@ -179,7 +179,7 @@ def detail(state: SandboxState, call: Call) -> Reply:
         "audit": write_audit(job, now=call.now),
         "workflowEstimation": {
             "workflow_cost": definition.price,
-            "workflow_time": round(definition.median_seconds() * 1000),
+            "workflow_time": round(definition.seconds * 1000),
         },
         "finishedAt": iso_time(job.ended_at) if over else None,
         "workflowVersionId": job.version.version_id,

@@ -72,8 +72,8 @@ class JobRecord:
         return "WAITING" if self.timeline.person_at(now - self.started_at) else "IN_PROGRESS"
 
     def is_over(self, now: float) -> bool:
-        """Whether nothing will happen any more."""
-        return bool(self.executed_at or self.forced) and now >= self.ended_at
+        """Whether it has ended with a word that says so; other words leave a client waiting, as they should."""
+        return now >= self.ended_at and self.word(now) in FINAL_WORDS
 
     def nodes_begun(self, now: float) -> list[NodeRun]:
         """List the nodes that have started by now, in order of their start."""

@@ -61,7 +61,7 @@ class Call:
         if not self.body:
             return {}
         try:
-            value = json.loads(self.body)
+            value = json.loads(self.body, parse_constant=_refuse_constant)
         except ValueError as error:
             raise Refusal(400, f"Unexpected token in JSON: {error}") from None
         if not isinstance(value, dict):
@@ -86,7 +86,8 @@ def send_json(value: object, *, status: int = 200) -> Reply:
 
 def write_json(value: object) -> bytes:
     """JSON as the service writes it: no spaces, dates in ISO, letters as they are."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_plain).encode()
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+    return text.encode("utf-8", errors="replace")
 
 
 def send_refusal(refusal: Refusal, *, path: str, now: float) -> Reply:
@@ -118,6 +119,10 @@ def iso_time(moment: float) -> str:
     """Write a moment as the service does: UTC, milliseconds, Z."""
     stamp = datetime.fromtimestamp(moment, tz=timezone.utc)
     return f"{stamp:%Y-%m-%dT%H:%M:%S}.{stamp.microsecond // 1000:03d}Z"
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
 
 
 def _plain(value: object) -> object:

@@ -199,14 +199,6 @@ def _describe_graph(version: PublishedVersion) -> dict[str, Any]:
         for node in nodes.values():
             del node["input_schema"], node["output_schema"]
     links = _links(definition, names)
-    edges = {
-        derive_uuid(f"{definition.id}/edge/{a}/{b}"): {
-            "id": derive_uuid(f"{definition.id}/edge/{a}/{b}"),
-            "from_node_id": ids[a], "to_node_id": ids[b],
-            "label": None, "route_id": None, "route_complement": None,
-        }
-        for a, b in links
-    }  # fmt: skip
     return {
         "workflow_id": definition.id,
         "name": definition.name,
@@ -226,13 +218,24 @@ def _describe_graph(version: PublishedVersion) -> dict[str, Any]:
         "ending_nodes_ids": [ids[names[-1]]],
         "action_items": [],
         "nodes": nodes,
-        "edges": edges,
+        "edges": _edges(definition, links, ids),
         "parent_adjacency": {ids[n]: [ids[a] for a, b in links if b == n] for n in names},
         "child_adjacency": {ids[n]: [ids[b] for a, b in links if a == n] for n in names},
         "environment_variables": {},
         "public_execution_settings": {"is_public": False},
         **_estimation(definition),
     }
+
+
+def _edges(
+    definition: WorkflowDefinition, links: list[tuple[str, str]], ids: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    edges = {}
+    for begin, end in links:
+        edge_id = derive_uuid(f"{definition.id}/edge/{begin}/{end}")
+        ends = {"from_node_id": ids[begin], "to_node_id": ids[end]}
+        edges[edge_id] = {"id": edge_id, **ends, "label": None, "route_id": None, "route_complement": None}
+    return edges
 
 
 def _graph_node(
@@ -278,7 +281,7 @@ def _links(definition: WorkflowDefinition, names: list[str]) -> list[tuple[str, 
 
 
 def _estimation(definition: WorkflowDefinition) -> dict[str, Any]:
-    seconds, price = definition.median_seconds(), definition.price
+    seconds, price = definition.seconds, definition.price
     if definition.estimation == "none":
         return {}
     if definition.estimation == "workflow":

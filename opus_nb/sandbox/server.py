@@ -127,7 +127,11 @@ class Sandbox:
         )
         self._state.open_pool()
         self._thread.start()
-        ready.result(timeout=_START_SECONDS)
+        try:
+            ready.result(timeout=_START_SECONDS)
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def _run(self, server: Server, listener: socket.socket, ready: Future[None]) -> None:

@@ -202,9 +202,13 @@ class Form:
         values, problems = self._read()
         if not problems and self._check is not None:
             problems = {str(name): str(problem) for name, problem in self._check(values).items()}
+        self.tell_problems(problems)
+        return problems
+
+    def tell_problems(self, problems: Mapping[str, str]) -> None:
+        """Show what is wrong beside each field, by variable name; a field that is left out has nothing wrong."""
         for name, shown in self._problems.items():
             _show_problem(shown, problems.get(name, ""))
-        return problems
 
     def _read(self) -> tuple[dict[str, Any], dict[str, str]]:
         values: dict[str, Any] = {}

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -32,15 +31,10 @@ from opus_nb.errors import (
 )
 from opus_nb.service.pacing import Pacer, Urgency
 from opus_nb.service.replies import inner_error, read_error_body, retry_after_s
-from opus_nb.settings import ServiceKey, Settings
+from opus_nb.service.transport import KeyHeader, certainly_never_left, open_http
+from opus_nb.settings import Settings
 
 __all__ = ["Patience", "Reply", "Wire"]
-
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-# Several small pools behind one door: httpx scans its whole pool on every request.
-POOLS = 8
-CONNECTIONS_A_POOL = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -80,37 +74,6 @@ class Reply:
     status: int
     text: str = field(repr=False)
     body: Any = field(repr=False)
-
-
-class _SpreadTransport(httpx.AsyncBaseTransport):
-    """Hands each request to the least busy of several small pools."""
-
-    def __init__(self, make: Callable[[], httpx.AsyncHTTPTransport], pools: int = POOLS) -> None:
-        self._pools = [make() for _ in range(pools)]
-        self._busy = [0] * pools
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        which = self._busy.index(min(self._busy))
-        self._busy[which] += 1
-        try:
-            return await self._pools[which].handle_async_request(request)
-        finally:
-            self._busy[which] -= 1
-
-    async def aclose(self) -> None:
-        for each in self._pools:
-            await each.aclose()
-
-
-class _KeyHeader(httpx.Auth):
-    """Puts the key on the request at the last moment, so that no client object holds it."""
-
-    def __init__(self, key: ServiceKey) -> None:
-        self._key = key
-
-    def auth_flow(self, request: httpx.Request) -> Any:
-        request.headers["x-service-key"] = self._key.reveal()
-        yield request
 
 
 class Wire:
@@ -195,6 +158,34 @@ class Wire:
         where = f"PUT to {urlsplit(address).hostname}"
         await loop.on_loop(self._repeat, build, doing, where, True, Urgency.START, self.patience, False)
 
+    async def fetch_file(
+        self, address: str, take: Callable[[bytes], Any], *, start: int = 0, doing: str = "Downloading"
+    ) -> int:
+        """GET the bytes behind a download address, as they come: no key, one try.
+
+        Parameters
+        ----------
+        address : str
+            Presigned; it is a secret, and no error repeats more of it than its host.
+        take : callable
+            Is given each piece, in order.
+        start : int
+            Ask for the bytes from here on.
+
+        Returns
+        -------
+        int
+            Where the first byte that ``take`` was given stands: ``start``, or 0 where the other side sends all of it.
+
+        Raises
+        ------
+        RequestRefused
+            ``.status`` 403: the address has expired; 416: there are not so many bytes.
+        NeverSent, AnswerLost, ServiceTrouble
+            What ``take`` has got so far is good; go on from there.
+        """
+        return await loop.on_loop(self._stream, address, take, start, doing)
+
     async def aclose(self) -> None:
         """Close the connections; the wire opens them again when used."""
         http, self._http = self._http, None
@@ -259,7 +250,7 @@ class Wire:
         failure: Exception
         try:
             # Redirects are never followed: a body could be sent twice, or the key reach another host.
-            response = await http.send(request, auth=_KeyHeader(self._key) if with_key else None)
+            response = await http.send(request, auth=KeyHeader(self._key) if with_key else None)
         except httpx.TransportError as error:
             failure = error
         except (httpx.InvalidURL, httpx.DecodingError) as error:
@@ -273,10 +264,41 @@ class Wire:
             self.pacer.done()
         return self._lost(failure, doing, where)
 
+    async def _stream(self, address: str, take: Callable[[bytes], Any], start: int, doing: str) -> int:
+        http = self._open()
+        where = f"GET from {urlsplit(address).hostname}"
+        headers = {"accept": "*/*", "accept-encoding": "identity"} | ({"range": f"bytes={start}-"} if start else {})
+        failure: Exception
+        self.sent += 1
+        try:
+            request = http.build_request("GET", address, headers=headers)
+            async with http.stream(request.method, request.url, headers=request.headers) as response:
+                if response.status_code not in {200, 206}:
+                    await response.aread()
+                    found = self._judge(response, doing, where, False)
+                else:
+                    begin = start if response.status_code == 206 else 0
+                    async for piece in response.aiter_bytes():
+                        take(piece)
+                    return begin
+        except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
+            failure = error
+        else:
+            raise _as_error(found, doing, where)
+        raise self._lost(failure, doing, where)
+
     def _lost(self, failure: Exception, doing: str, where: str) -> OpusError:
         # Made outside of the except block: httpx's exceptions hold the request, and that holds the key.
         words = self._key.scrub(f"{type(failure).__name__}: {failure}".rstrip(": "))
-        if isinstance(failure, _NEVER_LEFT):
+        if isinstance(failure, httpx.LocalProtocolError):
+            # Its words repeat the header that cannot be sent, escaped: the key might be in them.
+            return NeverSent(
+                f"{doing}: the request cannot be written",
+                where=where,
+                came_back=type(failure).__name__,
+                next_step=f"Nothing was sent. The key came from {self._key.origin}. {self._key.hint}",
+            )
+        if certainly_never_left(failure):
             return NeverSent(
                 f"{doing}: {self.base_url} cannot be reached",
                 where=where,
@@ -296,7 +318,7 @@ class Wire:
             else:
                 try:
                     body = json.loads(content)
-                except ValueError:
+                except (ValueError, RecursionError):
                     return self._unreadable(response, doing, where)
             inner = inner_error(body)
             if inner is None:
@@ -337,42 +359,29 @@ class Wire:
             return NotFound(what, next_step="It does not exist, or this key cannot see it.", **parts)
         if status == 429:
             return RateLimited(what, retry_after_s=wait_s, **parts)
+        if "no longer supported" in said.lower():
+            # A 500 that asking again will not change (contract, section 1.1).
+            return RequestRefused(what, next_step=_explain(said), **parts)
         if status >= 500 or status == 408:
             return ServiceTrouble(what, next_step=_explain(said), **parts)
         return RequestRefused(what, next_step=_explain(said), **parts)
 
     def _open(self) -> httpx.AsyncClient:
         if self._http is None:
-            proxy = _proxy_for(self.base_url)
-            # One context for all pools: making one takes as long as a hundred requests.
-            secure = httpx.create_ssl_context()
-            limits = httpx.Limits(max_connections=CONNECTIONS_A_POOL, max_keepalive_connections=CONNECTIONS_A_POOL)
-
-            def make() -> httpx.AsyncHTTPTransport:
-                return httpx.AsyncHTTPTransport(verify=secure, limits=limits, proxy=proxy)
-
-            self._http = httpx.AsyncClient(
-                transport=_SpreadTransport(make),
-                timeout=httpx.Timeout(self._settings.timeout_s, pool=None),
-                follow_redirects=False,
-                headers={"user-agent": "opus_nb", "accept": "application/json"},
-            )
+            self._http = open_http(self._settings)
         return self._http
 
 
-def _proxy_for(base_url: str) -> str | None:
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    if host in {"localhost", "127.0.0.1", "::1"} or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+def _as_error(found: Reply | OpusError, doing: str, where: str) -> OpusError:
+    if isinstance(found, OpusError):
+        return found
+    return ReplyUnreadable(f"{doing}: no file came back", where=where, came_back=str(found.status), status=found.status)
 
 
 def _json_or_none(content: bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

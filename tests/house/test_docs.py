@@ -63,15 +63,18 @@ def test_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     write_samples(tmp_path, rows=18)
     names: dict[str, Any] = {}
+    opened: list[opus_nb.Opus] = []
     with Sandbox(time_scale=0.01) as box:
         monkeypatch.setenv("OPUS_BASE_URL", box.base_url)
         monkeypatch.setenv("OPUS_SERVICE_KEY", "sandbox")
         monkeypatch.setenv("OPUS_NB_UI", "none")
         for number, block in enumerate(blocks("python")):
             exec(compile(block, f"README.md, block {number}", "exec"), names)
+            opened.append(names["opus"])
             if isinstance(run := names.get("run"), opus_nb.run.Run):
                 assert int(run.counts.sum()) == 18
-        names["opus"].close()
+        for each in opened:
+            each.close()
     assert (tmp_path / "claims-results.xlsx").exists()
 
 

@@ -164,4 +164,4 @@ def test_no_id_is_used_twice() -> None:
 
 def test_defaults_end_within_seconds() -> None:
     """At a time scale of 1 the median job of each default workflow takes a few seconds of machine time."""
-    assert all(1 <= definition.median_seconds() <= 10 for definition in DEFAULT_WORKFLOWS)
+    assert all(1 <= definition.seconds <= 10 for definition in DEFAULT_WORKFLOWS)

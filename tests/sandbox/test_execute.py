@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from opus_nb.sandbox import Input, Output, Sandbox, workflow
+from opus_nb.sandbox import Input, Node, Output, Sandbox, workflow
 from opus_nb.sandbox.workflows import CLAIM_TRIAGE_ID, DOSSIER_ID, PURCHASE_APPROVAL_ID, QUICKSTART_ID
 
 
@@ -262,3 +263,28 @@ def test_purchase_takes_the_shortest_payload(patient: Any) -> None:
     }
     job = patient.run(PURCHASE_APPROVAL_ID, payload)
     assert patient.results(job)["Approved"] is True
+
+
+def test_payload_of_more_than_ten_megabytes_is_a_page(visitor: Any, payload_of: Any) -> None:
+    """A request body over 10 MB is answered 413 in HTML, and nothing starts."""
+    job, payload = visitor.initiate(DOSSIER_ID), payload_of(visitor)
+    next(iter(payload.values()))["value"] = "x" * (10 * 1024 * 1024)
+    answer = visitor.execute(job, payload)
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "text/html")
+    assert visitor.status(job) == "PENDING"
+
+
+def test_script_bounds_a_person_who_never_answers(serve: Callable[..., Any]) -> None:
+    """A script gives an end even to a job that would wait for ever."""
+
+    @workflow("Endless", nodes=[Node("Sign", person=True, seconds=math.inf)], quick=True)
+    def endless() -> dict[str, Any]:
+        return {}
+
+    visitor = serve(endless)
+    visitor.sandbox.fault("execute", "script", seconds=10, end="TIMED_OUT")
+    job = visitor.run(endless.id, {}, to_the_end=False)
+    visitor.sandbox.advance(9)
+    assert visitor.status(job) == "WAITING"
+    visitor.sandbox.advance(2)
+    assert visitor.status(job) == "TIMED_OUT"

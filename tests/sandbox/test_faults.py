@@ -112,7 +112,7 @@ def test_slowness_before_and_after(visitor: Any) -> None:
     with pytest.raises(httpx.ReadTimeout):
         visitor.http.post("/job/initiate", json=body, timeout=0.1)
     assert _initiations(visitor) == 0
-    visitor.sandbox.faults_clear()
+    visitor.sandbox.reset()
     visitor.sandbox.fault("initiate", "slow", after_s=60, times=1)
     with pytest.raises(httpx.ReadTimeout):
         visitor.http.post("/job/initiate", json=body, timeout=0.1)

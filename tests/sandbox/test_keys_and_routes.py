@@ -112,7 +112,7 @@ def test_control_routes_want_no_key(shared: Sandbox, ask: httpx.Client) -> None:
 
 def test_broken_json_is_refused(shared: Sandbox, ask: httpx.Client) -> None:
     """A body that is no JSON object is a 400, not a crash."""
-    for body in (b"{", b"[1]", b"\xff\xfe"):
+    for body in (b"{", b"[1]", b"\xff\xfe", b'{"title": NaN}', b'{"title": Infinity}'):
         answer = ask.post(
             shared.base_url + "/job/initiate",
             headers={"x-service-key": "sandbox"},

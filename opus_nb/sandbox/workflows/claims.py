@@ -67,10 +67,11 @@ _SAMPLE_FORM = "https://files.opus.com/media/private/uploaded/media_0d5a5d0e-1f5
         Node("Refer to an adjuster", seconds=1.6),
         Node("Reject", seconds=0.3),
     ],
+    seconds=4.2,
     spread=0.5,
     failure_rate=0.05,
     price=0.25,
-    estimation="execution",
+    estimation="workflow",
     quick=True,
 )  # fmt: skip
 def claim_triage(
