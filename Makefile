@@ -9,7 +9,7 @@ PYTEST_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint notebook clean
+.PHONY: help demo test lint bench notebook clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make notebook   the quickstart in JupyterLab"
 	@echo "make test       linters, type checker, import floors and all tests"
 	@echo "make lint       the same without the tests"
+	@echo "make bench      where the benchmarks are"
 	@echo "make clean      removes what these have made; keeps $(VENV) and your ledgers"
 	@echo "                PYTHON=python3.12 chooses the Python, DEMO_FLAGS and PYTEST_FLAGS are passed on"
 
@@ -40,6 +41,9 @@ lint: $(VENV)/.has-test
 
 test: $(VENV)/.has-test
 	@$(STEPS); step "pytest" $(BIN)/python -m pytest $(PYTEST_FLAGS); $(VERDICT)
+
+bench:
+	@echo "The benchmarks live in benchmarks/; each says at its top how it is run."
 
 clean:
 	rm -rf demo-output build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from opus_nb import loop
+from opus_nb.addresses import PINS
 from opus_nb.batch.ledger import Ledger
 from opus_nb.errors import SettingsError
 from opus_nb.service.api import InitiateParameters, JobApi
+from opus_nb.service.families import AT_THE_PROMPT
 from opus_nb.service.schema import WorkflowRecord
 from opus_nb.settings import Settings
 
-__all__ = ["Connection", "check_parameter_names", "with_parameters"]
+__all__ = ["Connection", "check_parameters", "read_again", "with_parameters"]
 
 
 @dataclass(frozen=True)
@@ -45,27 +48,84 @@ class Connection:
 
 
 def with_parameters(connection: Connection, given: Mapping[str, Any]) -> Connection:
-    """Return the connection with parameters of ``POST /job/initiate`` set; what is given here wins."""
-    check_parameter_names(given)
-    titles = {name: str(given[name]) for name in ("title", "description") if given.get(name) is not None}
-    rest = {name: value for name, value in given.items() if name not in {"title", "description"}}
-    return replace(
-        connection,
-        parameters=replace(connection.parameters, **rest),
-        titles={**connection.titles, **titles},
-    )
+    """Return the connection with parameters of ``POST /job/initiate`` set; what is given here wins.
+
+    Where another version of the workflow is pinned, that version's inputs and outputs are read (one GET).
+
+    Raises
+    ------
+    SettingsError
+        A parameter or a value that Opus does not take; nothing was sent.
+    NotFound
+        There is no such version.
+    """
+    check_parameters(given)
+    if not given:
+        return connection
+    workflow_id = connection.record.workflow_id
+    if given.get("workflow_id") not in {None, workflow_id}:
+        raise SettingsError(
+            "A plan is for the workflow that it was made with",
+            where=f"workflow_id={given['workflow_id']!r}",
+            came_back=f"this one is {workflow_id}",
+            next_step="Read the other one: opus.workflow(...).",
+        )
+    titles = {name: given[name] for name in _TITLES if given.get(name) is not None}
+    rest = {name: value for name, value in given.items() if name not in {*_TITLES, "workflow_id"}}
+    if rest.keys() & set(PINS):
+        # Of two kinds of pin Opus prefers the UUID; here the nearer one wins, whatever its kind.
+        rest = {**dict.fromkeys(PINS), **rest}
+    parameters = replace(connection.parameters, **rest)
+    changed = replace(connection, parameters=parameters, titles={**connection.titles, **titles})
+    if _pin(parameters) == _pin(connection.parameters):
+        return changed
+    record = read_again(changed)
+    version = parameters.workflow_version_id or parameters.workflow_version_number
+    return replace(changed, record=record, version=None if version is None else str(version))
 
 
-def check_parameter_names(given: Mapping[str, Any]) -> None:
-    """Refuse what ``POST /job/initiate`` does not take.
+def read_again(connection: Connection) -> WorkflowRecord:
+    """Read the workflow as it is now, in the version that the jobs would run: one GET."""
+
+    async def fetch() -> WorkflowRecord:
+        parameters = connection.parameters
+        return await connection.api.fetch_workflow(
+            connection.record.workflow_id,
+            version=parameters.workflow_version_number,
+            workflow_version_id=parameters.workflow_version_id,
+            patience=AT_THE_PROMPT,
+        )
+
+    return replace(loop.call(fetch), workflow_id=connection.record.workflow_id)
+
+
+def check_parameters(given: Mapping[str, Any]) -> None:
+    """Refuse what ``POST /job/initiate`` does not take, by name and by value.
+
+    Raises
+    ------
+    SettingsError
+        Names what Opus takes.
 
     Source
     ------
     Initiate page, "Body Parameters".
     """
-    known = {*InitiateParameters.__slots__, "title", "description"}
+    known = {*InitiateParameters.__slots__, *_TITLES}
     if unknown := sorted(set(given) - known):
         raise SettingsError(
             f"There is no such option: {', '.join(unknown)}",
             next_step=f"Opus takes, for each job: {', '.join(sorted(known))}.",
         )
+    for name in _TITLES:
+        if given.get(name) is not None and not isinstance(given[name], str):
+            raise SettingsError(f"{name} must be text", where=f"{name}={given[name]!r}")
+    values = {name: value for name, value in given.items() if name not in _TITLES}
+    InitiateParameters(**{"workflow_id": "any", **values})
+
+
+def _pin(parameters: InitiateParameters) -> tuple[int | None, str | None]:
+    return parameters.workflow_version_number, parameters.workflow_version_id
+
+
+_TITLES = ("title", "description")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
 from types import TracebackType
@@ -13,27 +12,26 @@ from typing import Any
 import pandas as pd
 
 from opus_nb import loop
+from opus_nb.addresses import PINS, read_pins, read_workflow_id
 from opus_nb.batch.book import Book
-from opus_nb.batch.history import read_runs
 from opus_nb.batch.ledger import Ledger
-from opus_nb.batch.lock import RunLock
-from opus_nb.connection import Connection, check_parameter_names, with_parameters
-from opus_nb.errors import ExtraMissing, NotFound, RequestRefused, ServiceTrouble, SettingsError
-from opus_nb.job import COUNT_NAMES, Observer
+from opus_nb.checkup import Checkup, run_checkup
+from opus_nb.connection import Connection, check_parameters, with_parameters
+from opus_nb.errors import ExtraMissing, SettingsError
+from opus_nb.job import Observer
+from opus_nb.listings import jobs_at_opus_frame, runs_frame, workflows_frame
+from opus_nb.remote import RemoteJob
 from opus_nb.run import Run
 from opus_nb.service.api import InitiateParameters, JobApi
 from opus_nb.service.cases import CaseClient
 from opus_nb.service.client import Client
+from opus_nb.service.families import Families
 from opus_nb.service.schema import WorkflowRecord
-from opus_nb.service.wire import Patience, Wire
+from opus_nb.service.wire import Wire
 from opus_nb.settings import Settings, read_settings
 from opus_nb.workflow import Workflow
 
 __all__ = ["Opus", "connect", "sandbox"]
-
-# A person is waiting for the answer: do not try for long.
-AT_THE_PROMPT = Patience(attempts=3, first_wait_s=0.3, longest_wait_s=2.0)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def connect(
@@ -87,7 +85,7 @@ def connect(
     >>> opus
     <Opus at http://127.0.0.1:9>
     """
-    check_parameter_names(initiate)
+    check_parameters(initiate)
     settings = read_settings(
         service_key=service_key,
         base_url=base_url,
@@ -167,11 +165,11 @@ class Opus:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._wire = Wire(settings)
-        self.client = Client(self._wire)
-        self._cases = CaseClient(self._wire)
-        self._speaks: dict[str, JobApi] = {}
+        # The documented base of the case family; our paths bring it along themselves.
+        self._settings = replace(settings, base_url=settings.base_url.removesuffix("/api/v1"))
+        self._wire = Wire(self._settings)
+        self._families = Families(self._wire, settings.api)
+        self.client: Client = self._families.jobs
         self.sandbox: Any = None
 
     @property
@@ -182,7 +180,7 @@ class Opus:
     @property
     def cases(self) -> CaseClient:
         """The same wire, on the routes of the case family."""
-        return self._cases
+        return self._families.cases
 
     def workflow(
         self, workflow: str, *, version: int | str | None = None, workspace: str | None = None, **initiate: Any
@@ -213,22 +211,23 @@ class Opus:
         SchemaNotFound
             Its inputs are nowhere to be found.
         """
-        workflow_id = _read_workflow_id(workflow)
-        number, version_id = _read_version(version)
-        api, record = loop.call(self._find, workflow_id, number, version_id)
-        parameters = InitiateParameters(
-            workflow_id=workflow_id, workflow_version_number=number, workflow_version_id=version_id
-        )
+        workflow_id = read_workflow_id(workflow)
+        check_parameters(initiate)
+        pins = read_pins(version, initiate, self._settings.initiate)
+        api, record = loop.call(self._find, workflow_id, *pins)
         connection = Connection(
             self._settings,
             api,
             replace(record, workflow_id=workflow_id),
-            parameters,
-            version=None if version is None else str(version),
+            InitiateParameters(workflow_id=workflow_id, workflow_version_number=pins[0], workflow_version_id=pins[1]),
+            version=pins[1] or (None if pins[0] is None else str(pins[0])),
             workspace_id=workspace or self._settings.workspace or record.workspace_id,
         )
-        connection = with_parameters(connection, self._settings.initiate)
-        return Workflow(with_parameters(connection, initiate), opus=self)
+        # The pins are settled; the rest is set level by level, the nearest last.
+        for given in (self._settings.initiate, initiate):
+            rest = {name: value for name, value in given.items() if name not in PINS}
+            connection = with_parameters(connection, rest)
+        return Workflow(connection, opus=self)
 
     def workflows(self, query: str | None = None) -> pd.DataFrame:
         """List the workflows that this key can see.
@@ -240,21 +239,105 @@ class Opus:
             ``v2``), ``description``, ``workspace``, ``created_at`` (datetime64 UTC). Empty where Opus does not
             answer this question, which newer versions of the service do not; ids are in the app's addresses.
         """
-        rows = loop.call(_fetch_workflows, self.client, query)
-        frame: pd.DataFrame = pd.DataFrame(
-            {
-                "id": [str(row.get("workflowId") or row.get("workflow_id") or row.get("id") or "") for row in rows],
-                "name": [str(row.get("name") or "") for row in rows],
-                "description": [str(row.get("description") or "") for row in rows],
-                "workspace": [str(row.get("workspaceName") or "") for row in rows],
-            },
-            dtype="string",
+        return workflows_frame(self.client, query)
+
+    def jobs(
+        self,
+        *,
+        workflow: str | Workflow | None = None,
+        status: str | Iterable[str] | None = None,
+        query: str | None = None,
+        since: Any = None,
+        archived: bool | None = False,
+        limit: int = 500,
+    ) -> pd.DataFrame:
+        """Search the jobs at Opus, whoever made them, newest first.
+
+        Parameters
+        ----------
+        workflow : str or Workflow, optional
+            Only jobs of this one.
+        status : str or iterable of str, optional
+            Names as in ``job.state`` or Opus's own words, in any spelling.
+        query : str, optional
+            Words in title or description; the marker that ends the titles of a run finds its jobs.
+        since : date, datetime, Timestamp or str, optional
+            Made at this moment or later; UTC where it names no zone.
+        archived : bool, optional
+            True for archived jobs only, None for both.
+        limit : int
+            Jobs at most; they are read page by page.
+
+        Returns
+        -------
+        DataFrame
+            One row per job: ``job_id``, ``title``, ``state``, ``word`` (Opus's own), ``workflow_id``, ``workflow``,
+            ``created_at`` (datetime64 UTC), ``user``, ``workspace``, ``archived``, ``description``.
+
+        Raises
+        ------
+        NotFound
+            This Opus has no search for jobs; an empty table would be a lie.
+
+        Source
+        ------
+        Contract, section 1.11.
+        """
+        workflow_id = workflow.id if isinstance(workflow, Workflow) else workflow
+        return jobs_at_opus_frame(
+            self.client,
+            workflow_id=None if workflow_id is None else read_workflow_id(workflow_id),
+            status=status,
+            query=query,
+            since=since,
+            archived=archived,
+            limit=limit,
         )
-        generation = ["v2" if _UUID.fullmatch(each) else "v1" for each in frame["id"]]
-        frame.insert(2, "generation", pd.Series(generation, dtype="string"))
-        created: Any = pd.Series([row.get("createdAt") for row in rows], dtype=object)
-        frame["created_at"] = pd.to_datetime(created, utc=True, errors="coerce", format="ISO8601")
-        return frame
+
+    def job(self, job_id: str | int, *, workflow: Workflow | None = None) -> RemoteJob:
+        """Open any job at Opus by its id, whoever made it; one request, two where it is a case.
+
+        Parameters
+        ----------
+        job_id : str or int
+        workflow : Workflow, optional
+            Names its outputs, where Opus does not say which workflow it belongs to (cases).
+
+        Raises
+        ------
+        NotFound
+            There is none of this id, or this key cannot see it.
+        """
+        word = str(job_id).strip()
+        if isinstance(job_id, bool) or not word:
+            raise SettingsError("A job is named by its id", where=f"job_id={job_id!r}")
+        return RemoteJob(
+            self._families, word, outputs=None if workflow is None else workflow._connection.record.outputs
+        )
+
+    def archive(self, job_id: str | int, *, confirm: bool = False) -> None:
+        """Put a job away in Opus; ``opus.job(id).unarchive()`` brings it back. See `RemoteJob.archive`."""
+        self.job(job_id).archive(confirm=confirm)
+
+    def delete(self, job_id: str | int, *, confirm: bool = False) -> None:
+        """Delete a job at Opus, for ever. See `RemoteJob.delete`."""
+        self.job(job_id).delete(confirm=confirm)
+
+    def check(self, workflow: str | None = None) -> Checkup:
+        """Test the connection, and tell in words what works: two or three harmless requests.
+
+        Parameters
+        ----------
+        workflow : str, optional
+            An id or address: also whether this key sees it, whether it is active, and how many inputs it has.
+
+        Returns
+        -------
+        Checkup
+            Prints as sentences; ``.ok`` is False when anything is wrong, ``.findings`` has each line,
+            ``.round_trip_s`` the time of one request. Trouble is told, not raised.
+        """
+        return run_checkup(self._families, self.base_url, None if workflow is None else read_workflow_id(workflow))
 
     def runs(self) -> pd.DataFrame:
         """List the runs of the ledger, the one touched last first.
@@ -266,29 +349,20 @@ class Opus:
             UTC), ``rows``, and one column per state with its count.
         """
         there = (self._settings.ledger / "ledger.sqlite").exists()
-        found = read_runs(self._ledger()) if there else []
-        columns: dict[str, Any] = {
-            "name": pd.array([record.name for record, _ in found], dtype="string"),
-            "workflow": pd.array([str(record.about.get("workflow_name", "")) for record, _ in found], dtype="string"),
-            "workflow_id": pd.array([record.workflow_id for record, _ in found], dtype="string"),
-            "created_at": pd.to_datetime([record.created_at for record, _ in found], unit="s", utc=True),
-            "touched_at": pd.to_datetime([record.touched_at for record, _ in found], unit="s", utc=True),
-            "rows": pd.array([record.row_count for record, _ in found], dtype="int64"),
-        }
-        for state in COUNT_NAMES:
-            columns[state] = pd.array([counts.get(state, 0) for _, counts in found], dtype="int64")
-        frame: pd.DataFrame = pd.DataFrame(columns)
-        return frame
+        return runs_frame(self._ledger() if there else None)
 
-    def open_run(self, name: str, *, progress: str | Observer = "auto") -> Run:
+    def open_run(self, name: str, *, progress: str | Observer = "auto", carry_on: bool = True) -> Run:
         """Open a run of the ledger, in any kernel; carries on if it was not finished.
 
-        Rows that were under way are asked after, rows that never left are started, nothing is paid twice.
+        Rows that were under way are asked after, rows that never left are started, nothing is paid twice. Where
+        rows are left to be started, the workflow is read again first. A finished run needs no network.
 
         Parameters
         ----------
         name : str
         progress : {"auto", "widget", "text", "off"} or Observer
+        carry_on : bool
+            False starts no row; jobs that are at Opus are watched to their ends all the same.
 
         Raises
         ------
@@ -296,6 +370,8 @@ class Opus:
             Names the runs that there are.
         RunLocked
             Another process works on it.
+        SchemaChanged
+            Rows are left that were checked for a workflow that has changed; ``carry_on=False`` opens it nonetheless.
         """
         book = Book.open(self._ledger(), name)
         alive = Run.alive(book)
@@ -309,12 +385,11 @@ class Opus:
                 came_back=f"this connection is to {self.base_url}",
                 next_step="Connect with the base_url of the run.",
             )
-        api: JobApi = self._cases if about.get("api") == "cases" else self.client
+        api = self._families.named(about.get("api"))
         run = Run(book, api, progress=progress, settle_s=self._settings.settle_s)
-        if run.state == "stopped" or "waiting" in run.counts.index:
-            lock = RunLock(book)
-            lock.take()
-            run.begin(lock)
+        left = {"queued", "running", "waiting"} if carry_on else {"running", "waiting"}
+        if left & set(run.counts.index):
+            run.carry_on(start_rows=carry_on)
         return run
 
     def close(self) -> None:
@@ -341,62 +416,4 @@ class Opus:
     async def _find(
         self, workflow_id: str, number: int | None, version_id: str | None
     ) -> tuple[JobApi, WorkflowRecord]:
-        """Find the family of routes that knows this workflow; at most one extra request, remembered."""
-        forced: dict[str, JobApi] = {"jobs": self.client, "cases": self._cases}
-        known = forced.get(self._settings.api) or self._speaks.get(workflow_id)
-        api: JobApi = known or self.client
-        try:
-            record = await api.fetch_workflow(
-                workflow_id, version=number, workflow_version_id=version_id, patience=AT_THE_PROMPT
-            )
-        except (NotFound, RequestRefused, ServiceTrouble) as error:
-            if known is not None or not _UUID.fullmatch(workflow_id) or getattr(error, "status", 0) in {401, 403}:
-                raise
-            api = self._cases
-            try:
-                record = await api.fetch_workflow(
-                    workflow_id, version=number, workflow_version_id=version_id, patience=AT_THE_PROMPT
-                )
-            except (NotFound, RequestRefused, ServiceTrouble):
-                # The first answer is the one about the routes that most people have.
-                raise error from None
-        self._speaks[workflow_id] = api
-        return api, record
-
-
-def _read_workflow_id(text: str) -> str:
-    if not isinstance(text, str) or not text.strip():
-        raise SettingsError("A workflow is named by its id or its address", where=repr(text))
-    word = text.strip()
-    if "/" in word:
-        found = re.search(r"/workflows?/([^/?#\s]+)", word)
-        if found is None:
-            raise SettingsError(
-                "There is no workflow id in this address",
-                where=word,
-                next_step="Open the workflow in the Opus app and copy the address: .../app/workflow/<id>.",
-            )
-        word = found[1]
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", word):
-        raise SettingsError(
-            "This is not a workflow id",
-            where=repr(word),
-            next_step="It is the part of the app's address after /workflow/: 16 letters and digits, or a UUID.",
-        )
-    return word
-
-
-def _read_version(version: int | str | None) -> tuple[int | None, str | None]:
-    if version is None:
-        return None, None
-    if isinstance(version, int) and not isinstance(version, bool):
-        return version, None
-    if isinstance(version, str) and version.strip().isdigit():
-        return int(version), None
-    if isinstance(version, str) and _UUID.fullmatch(version.strip()):
-        return None, version.strip()
-    raise SettingsError("A version is a number or the UUID of a version", where=f"version={version!r}")
-
-
-async def _fetch_workflows(client: Client, query: str | None) -> list[Mapping[str, Any]]:
-    return await client.fetch_workflows(query=query)
+        return await self._families.find_workflow(workflow_id, version=number, workflow_version_id=version_id)

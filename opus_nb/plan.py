@@ -13,16 +13,20 @@ from typing import Any
 import pandas as pd
 
 from opus_nb.batch.book import Book, SheetRow
-from opus_nb.batch.engine import MAX_CONCURRENCY, Limits
 from opus_nb.batch.history import read_past
 from opus_nb.batch.ledger import Ledger
 from opus_nb.batch.lock import RunLock
+from opus_nb.batch.stopping import MAX_CONCURRENCY, Limits
 from opus_nb.connection import Connection, with_parameters
+from opus_nb.drift_guard import Drift, guard_plan, identity_names
 from opus_nb.errors import LedgerError, MappingError, PlanRefused, SettingsError, WorkflowInactive
 from opus_nb.estimates import expect
 from opus_nb.job import Observer, PastRuns
-from opus_nb.run import Run, say
+from opus_nb.run import Run
+from opus_nb.saying import say
 from opus_nb.screen.cards import Card, plan_card
+from opus_nb.service.schema import Schema
+from opus_nb.sheet.cells import MISSING
 from opus_nb.sheet.checks import CheckedSheet
 from opus_nb.sheet.labels import pack_index, pack_labels
 from opus_nb.sheet.mending import write_fix_me
@@ -126,12 +130,18 @@ class Plan:
             Rows cannot be sent, and ``on_invalid`` is ``"raise"``; or no row can be sent at all. Nothing was sent.
         RunLocked
             Another process works on the run of this name.
+        SchemaChanged
+            The workflow was edited since the sheet was checked, in a way that matters to it; ``.changes`` lists how.
+            What only has a new variable name is sent under that.
         """
         limits = self._limits(max_concurrency, max_jobs, max_cost)
         self._require_active()
         self._refuse(on_invalid)
-        connection = self._connection if not initiate else with_parameters(self._connection, initiate)
+        connection = with_parameters(self._connection, initiate)
         titles = _Titles(connection, self._sheet)
+        connection, drift = guard_plan(connection, self._sheet.schema, self._fed())
+        if drift.changes:
+            say(drift.sentence)
         ledger = connection.ledger()
         about = self._about(connection, fetch_audit=fetch_audit, max_concurrency=max_concurrency)
         book, lock = self._open_book(ledger, name or self.default_name, about, fresh=fresh)
@@ -146,7 +156,7 @@ class Plan:
                 progress=progress,
                 settle_s=connection.settings.settle_s,
             )
-            return run.begin(lock, self._rows(titles))
+            return run.begin(lock, self._rows(titles, drift))
         except BaseException:
             lock.release()
             raise
@@ -193,7 +203,7 @@ class Plan:
             issues=self.issues.head(SHOWN_ISSUES).to_dict("records"),
             issues_total=len(self.issues),
             price=None if estimate["price"] is pd.NA else float(estimate["price"]),
-            time_s=None if pd.NA in times else (float(times[0]), float(times[1])),
+            time_s=None if any(each is pd.NA for each in times) else (float(times[0]), float(times[1])),
         )
 
     def __repr__(self) -> str:
@@ -264,7 +274,6 @@ class Plan:
 
     def _about(self, connection: Connection, *, fetch_audit: bool, max_concurrency: int) -> dict[str, Any]:
         record = connection.record
-        labels = [each.display_name for each in record.inputs]
         parameters = connection.parameters
         return {
             "workflow_name": record.name,
@@ -280,10 +289,7 @@ class Plan:
             "workspace_id": connection.workspace_id,
             "version": connection.version,
             "checked_version": record.version,
-            # A rebuilt workflow has new variable names; the label is what stays.
-            "names": {
-                each.variable_name: each.display_name for each in record.inputs if labels.count(each.display_name) == 1
-            },
+            "names": identity_names(record.inputs),
             "fetch_audit": fetch_audit,
             "max_concurrency": max_concurrency,
             "price": record.estimate.price,
@@ -329,11 +335,24 @@ class Plan:
             "Another name, or fresh=True, buys everything anew."
         )
         book.begin_sheet(len(self))
-        fresh_word = book.record_of_run.about.get("fresh_word")
+        known_about = book.record_of_run.about
+        before, now = Schema.from_json(known_about["inputs"]), Schema.from_json(about["inputs"])
+        about = {**about, "names": identity_names(now, before=before, names=known_about.get("names"))}
+        fresh_word = known_about.get("fresh_word")
         book.change_about(**about, **({} if fresh_word is None else {"fresh_word": fresh_word}))
         return book, lock
 
-    def _rows(self, titles: _Titles) -> Iterator[SheetRow]:
+    def _fed(self) -> dict[str, bool]:
+        """Variable name of each input that rows feed, and whether all that can be sent have a value there."""
+        sent = (~self._sheet.invalid).nonzero()[0].tolist()
+        found = {name: True for name, value in self._sheet.constants.items() if value is not MISSING}
+        for name, values in self._sheet.columns.items():
+            there = sum(values[position] is not MISSING for position in sent)
+            if there:
+                found[name] = there == len(sent)
+        return found
+
+    def _rows(self, titles: _Titles, drift: Drift) -> Iterator[SheetRow]:
         sheet = self._sheet
         reasons = self._reasons()
         for position, label in enumerate(pack_labels(sheet.index)):
@@ -341,7 +360,8 @@ class Plan:
                 yield SheetRow(position, label, problem=reasons.get(position) or reasons.get(-1) or "cannot be sent")
             else:
                 title, description = titles.of(position)
-                yield SheetRow(position, label, None, title, description, sheet.inputs_of(position))
+                inputs = drift.rename(sheet.inputs_of(position))
+                yield SheetRow(position, label, None, title, description, inputs)
 
     def _reasons(self) -> dict[int, str]:
         reasons: dict[int, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import weakref
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,38 +13,31 @@ import pandas as pd
 
 from opus_nb import loop
 from opus_nb.batch.book import Book, SheetRow
-from opus_nb.batch.engine import Limits
 from opus_nb.batch.lock import RunLock
-from opus_nb.batch.protocol import Timing
 from opus_nb.batch.runner import Runner
+from opus_nb.batch.stopping import Limits
+from opus_nb.batch.timing import Timing
+from opus_nb.drift_guard import Drift, guard_book
 from opus_nb.errors import SettingsError
-from opus_nb.frames.audit import audit_frame, nodes_frame
-from opus_nb.frames.jobs import jobs_frame
-from opus_nb.frames.paths import paths_frame
-from opus_nb.frames.pictures import Plots
-from opus_nb.frames.results import results_frame
-from opus_nb.frames.saving import save_frames
-from opus_nb.job import COUNT_NAMES, Observer, Outcome, RowState
+from opus_nb.job import Observer
+from opus_nb.retrying import rows_to_retry
+from opus_nb.run_frames import RunFrames
+from opus_nb.saying import say
 from opus_nb.screen.cards import run_card
 from opus_nb.screen.controls import Controls
 from opus_nb.screen.display import open_display
 from opus_nb.screen.pump import pump
 from opus_nb.screen.tally import Tally
 from opus_nb.service.api import JobApi
-from opus_nb.service.schema import Schema
-from opus_nb.sheet.beside import write_beside
-from opus_nb.sheet.labels import unpack_index
 
-__all__ = ["Run", "say"]
+__all__ = ["Run"]
 
-RETRIED_BY_DEFAULT = frozenset({"failed", "timed_out", "cancelled"})
-RETRIED_WHEN_NAMED = RETRIED_BY_DEFAULT | {"uncertain", "skipped"}
 NO_CANCEL_CALL = (
     "Jobs that are already at Opus go on there, and may be charged: Opus documents no call that cancels them."
 )
 
 
-class Run:
+class Run(RunFrames):
     """One sheet on its way through Opus. Made by ``plan.start()``, ``wf.run()`` and ``opus.open_run()``.
 
     A run lives in the ledger; this object is a window on it, and, while rows are under way, the engine that
@@ -70,12 +63,8 @@ class Run:
         settle_s: float = 10.0,
     ) -> None:
         about = book.record_of_run.about
-        self._book = book
-        self._api = api
-        self._index = unpack_index(about.get("index", {}), book.labels()) if index is None else index
-        self._sheet = sheet
+        super().__init__(book, api, index=index, sheet=sheet)
         self._limits = limits or Limits(max_concurrency=int(about.get("max_concurrency", 10)))
-        self._outputs = Schema.from_json(about["outputs"])
         self._tally = Tally(
             {"invalid": book.counts().get("invalid", 0) if invalid is None else invalid},
             total=len(self._index),
@@ -209,7 +198,7 @@ class Run:
         if self._runner.is_alive:
             self._runner.tell(self._runner.engine.resume)
         elif self.counts.drop(["completed", "failed", "cancelled", "timed_out", "invalid"], errors="ignore").sum():
-            self._carry_on()
+            self.carry_on()
         return "Going on."
 
     def cancel(self) -> str:
@@ -234,31 +223,21 @@ class Run:
         ------
         SettingsError
             A state that cannot be retried, or a row that is not in the sheet.
+        SchemaChanged
+            The workflow was edited in a way that matters to these rows; plan the sheet anew.
         """
-        wanted = RETRIED_BY_DEFAULT if states is None else frozenset([states] if isinstance(states, str) else states)
-        if strange := wanted - RETRIED_WHEN_NAMED:
-            raise SettingsError(
-                f"Rows in these states are not retried: {', '.join(sorted(map(str, strange)))}",
-                next_step=f"One or more of: {', '.join(sorted(RETRIED_WHEN_NAMED))}.",
-            )
-        labels = None if rows is None else list(rows)
-        if labels is not None and (unknown := [each for each in labels if each not in self._index]):
-            raise SettingsError("These rows are not in the sheet", where=", ".join(map(repr, unknown[:5])))
-        positions = [
-            outcome.position
-            for outcome in self.outcomes(with_texts=False)
-            if outcome.state.count_name in wanted
-            and outcome.state is not RowState.INVALID
-            and (labels is None or self._label(outcome.position) in labels)
-        ]
+        positions = rows_to_retry(self.outcomes(with_texts=False), self._index, states, rows)
         if not positions:
             say("No row is in a state to be retried.")
             return self
+        if self._guard(positions).new_names:
+            # The engine at work still knows the names before.
+            self._runner.detach()
         alive = self._runner.is_alive
         opened = self._runner.retry(positions)
         say(f"{opened} row{'s are' if opened != 1 else ' is'} sent again, each as a new job that may be charged.")
         if not alive:
-            self._carry_on()
+            self.carry_on(guarded=True)
         return self
 
     @property
@@ -273,12 +252,7 @@ class Run:
         self._limits.max_concurrency = number
         self._runner.tell(lambda: self._runner.engine.set_max_concurrency(number))
 
-    # -- what came of it --------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """The run's name in the ledger."""
-        return self._book.record_of_run.name
+    # -- how it stands ----------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
@@ -286,82 +260,6 @@ class Run:
         if self._runner.is_alive and not self._runner.is_over:
             return "paused" if self._runner.engine.paused else "running"
         return "stopped" if {"queued", "running"} & set(self.counts.index) else "over"
-
-    @property
-    def counts(self) -> pd.Series[int]:
-        """Rows by state, those that occur; the sum is the number of rows of the sheet."""
-        found = self._book.counts()
-        names = [name for name in COUNT_NAMES if found.get(name)]
-        return pd.Series([found[name] for name in names], index=names, name="rows", dtype="int64")
-
-    def results(self) -> pd.DataFrame:
-        """One row per row of the sheet, same index, same order: state, job id, error, then the outputs.
-
-        Never blocks: rows that are not final show their state and NA. Dtypes and details stand in
-        `opus_nb.frames.results.results_frame`.
-        """
-        return results_frame(self.outcomes(), self._index, self._outputs)
-
-    def jobs(self) -> pd.DataFrame:
-        """One row per row of the sheet: ids, states, UTC times, tries. See `opus_nb.frames.jobs.jobs_frame`."""
-        return jobs_frame(self.outcomes(with_texts=False), self._index)
-
-    def audit(self) -> pd.DataFrame:
-        """One row per audit event or executed node, times in UTC. See `opus_nb.frames.audit.audit_frame`.
-
-        Fetches what is missing when the run was started with ``fetch_audit=False``.
-        """
-        if not self._book.record_of_run.about.get("fetch_audit", True):
-            loop.call(self._runner.fetch_missing_audits)
-        return audit_frame(self.outcomes(), self._index)
-
-    def nodes(self) -> pd.DataFrame:
-        """One row per node of the workflow: counts, failures, durations. See `opus_nb.frames.audit.nodes_frame`."""
-        return nodes_frame(self.outcomes())
-
-    def paths(self) -> pd.DataFrame:
-        """One row per way through the workflow that jobs took. See `opus_nb.frames.paths.paths_frame`."""
-        return paths_frame(self.outcomes())
-
-    @property
-    def plot(self) -> Plots:
-        """Pictures of the frames: ``run.plot.outcomes()`` and its like return matplotlib Axes."""
-        return Plots(jobs=self.jobs, nodes=self.nodes, paths=self.paths)
-
-    def save(self, path: str | Path, *, into: str | Path | None = None) -> list[Path]:
-        """Write the results beside the sheet's own columns.
-
-        Parameters
-        ----------
-        path : str or path
-            ``.xlsx``, ``.csv``, ``.tsv`` or ``.parquet``; what goes where stands in
-            `opus_nb.frames.saving.save_frames`.
-        into : str or path, optional
-            The workbook that the sheet was read from: ``path`` becomes a copy of it, formats and formulas kept, with
-            the results in columns beside each row. Mend the rows that went wrong there, plan it again, and only
-            those run.
-
-        Returns
-        -------
-        list of Path
-            The files written. What had to be changed to fit is printed.
-
-        Raises
-        ------
-        SettingsError
-            Another suffix, or a place that cannot be written to.
-        SheetUnreadable
-            ``into`` is not the workbook that this run's sheet was read from.
-        """
-        sheet = pd.DataFrame(index=self._index) if self._sheet is None else self._sheet
-        if into is not None:
-            for note in write_beside(path, sheet, self.results(), source=into):
-                say(note)
-            return [Path(path)]
-        saved = save_frames(path, self.results(), sheet=sheet, jobs=self.jobs(), audit=self.audit(), nodes=self.nodes())
-        for note in saved.notes:
-            say(note)
-        return saved
 
     # -- how it looks -----------------------------------------------------------------------------------
 
@@ -399,13 +297,34 @@ class Run:
     def _new_runner(self) -> Runner:
         return Runner(self._book, self._api, limits=self._limits, observers=self._observers, timing=self._timing)
 
-    def _carry_on(self) -> None:
+    def carry_on(self, *, guarded: bool = False, start_rows: bool = True) -> None:
+        """Work on what is left of the run, in this process; see ``opus.open_run``.
+
+        Raises
+        ------
+        RunLocked
+            Another process works on it.
+        SchemaChanged
+            Rows that were not sent yet were checked for a workflow that has changed. Nothing was sent.
+        """
         lock = RunLock(self._book)
         lock.take()
-        self._runner = self._new_runner()
-        self._runner.begin(lock)
-        Run._live[_live_key(self._book)] = self
-        self._display.show()
+        try:
+            if start_rows and not guarded:
+                self._guard(None)
+            self._runner = self._new_runner()
+            if not start_rows:
+                self._runner.engine.stop_starting()
+            self.begin(lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def _guard(self, positions: list[int] | None) -> Drift:
+        drift = guard_book(self._book, self._api, positions)
+        if drift.changes:
+            say(drift.sentence)
+        return drift
 
     def let_go(self) -> None:
         """Stop working on the run in this process; its jobs go on at Opus, and `open_run` continues."""
@@ -416,36 +335,15 @@ class Run:
         self.retry()
         return "Sent again, each as a new job."
 
+    def _fetch_audits(self) -> None:
+        loop.call(self._runner.fetch_missing_audits)
+
     def _raise_failure(self) -> None:
         failure = self._runner.failure()
         if failure is not None:
             say(f"The run stopped by itself; nothing is lost. run.resume() or opus.open_run({self.name!r}) continues.")
             raise failure
 
-    def outcomes(self, *, with_texts: bool = True) -> list[Outcome]:
-        """The records behind the frames, one per row of the sheet, in its order."""
-        outcomes = self._book.outcomes(with_texts=with_texts)
-        # While the sheet is still being recorded, its last rows are queued like any other.
-        outcomes.extend(Outcome(position, RowState.PLANNED) for position in range(len(outcomes), len(self._index)))
-        return outcomes
-
-    def _label(self, position: int) -> Any:
-        return self._index[position]
-
-    def _page(self, state: str | None, offset: int, limit: int) -> list[Mapping[str, Any]]:
-        return [
-            {"row": self._label(each.position), "state": each.state.count_name, "job": each.job_id, "error": each.error}
-            for each in self._book.page(state, offset, limit)
-        ]
-
 
 def _live_key(book: Book) -> str:
     return f"{book.ledger.path}|{book.record_of_run.uid}"
-
-
-def say(text: str) -> None:
-    """Tell a person what happened: in a notebook under the cell, elsewhere where progress goes."""
-    in_notebook = hasattr(getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)(), "kernel")
-    stream = sys.stdout if in_notebook else sys.stderr
-    stream.write(text + "\n")
-    stream.flush()

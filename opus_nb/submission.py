@@ -44,7 +44,12 @@ class Job:
     def outputs(self) -> dict[str, Any]:
         """What it answered, by output name; empty until it is complete."""
         row = self.run.results().iloc[0].drop(["state", "job_id", "error"])
-        return {str(name): value for name, value in row.items() if not _is_na(value)}
+        # Plain Python values: numpy's would print as np.float64(0.4).
+        return {
+            str(name): value.item() if hasattr(value, "item") else value
+            for name, value in row.items()
+            if not _is_na(value)
+        }
 
     def _outcome(self) -> Outcome:
         return self.run.outcomes(with_texts=False)[0]

@@ -24,6 +24,22 @@ _WORK_COLUMNS = (
     "results, audit"
 )
 
+_KEEP_ATTEMPT = (
+    f"INSERT OR REPLACE INTO attempts (run, key, {_WORK_COLUMNS}) "
+    f"SELECT run, key, {_WORK_COLUMNS} FROM work WHERE run = ? AND key = ? AND attempt < ?"
+)
+_FORGET_WORK = "DELETE FROM work WHERE run = ? AND key = ? AND attempt < ?"
+_RECORD = (
+    f"INSERT INTO work (run, key, {_WORK_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+    "ON CONFLICT (run, key) DO UPDATE SET attempt = excluded.attempt, state = excluded.state, "
+    "job_id = excluded.job_id, word = excluded.word, error = excluded.error, "
+    "sent_at = coalesce(excluded.sent_at, sent_at), acked_at = coalesce(excluded.acked_at, acked_at), "
+    "still_going_at = coalesce(excluded.still_going_at, still_going_at), "
+    "noticed_at = coalesce(noticed_at, excluded.noticed_at), "
+    "started_at = coalesce(excluded.started_at, started_at), ended_at = coalesce(excluded.ended_at, ended_at), "
+    "results = coalesce(excluded.results, results), audit = coalesce(excluded.audit, audit)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
@@ -116,6 +132,13 @@ class Book(Pages):
         )
         self.refresh()
 
+    async def keep_about(self, **changes: Any) -> None:
+        """Change what the run says of itself, from the loop; returning means that it is on disk."""
+        self.refresh()
+        about = {**self.record_of_run.about, **changes}
+        await self.ledger.write("UPDATE runs SET about = ? WHERE run = ?", (json.dumps(about), self._run))
+        self.refresh()
+
     # -- the sheet --------------------------------------------------------------------------------------
 
     def begin_sheet(self, row_count: int) -> None:
@@ -131,13 +154,20 @@ class Book(Pages):
         sheet = self._sheet()
         recorded = 0
         while chunk := await asyncio.to_thread(self._pack_chunk, rows, sheet):
-            await self.ledger.write_many(
-                "INSERT OR REPLACE INTO rows (run, sheet, position, key, label, problem, title, description, inputs) "
-                "VALUES (?,?,?,?,?,?,?,?,?)",
-                chunk,
-            )
             recorded += len(chunk)
-            await self.ledger.write("UPDATE runs SET recorded = ? WHERE run = ?", (recorded, self._run))
+            # Together, so that no later sheet can be mixed up with rows of one that was never finished.
+            await self.ledger.write_group(
+                [
+                    (
+                        "INSERT OR REPLACE INTO rows "
+                        "(run, sheet, position, key, label, problem, title, description, inputs) "
+                        "VALUES (?,?,?,?,?,?,?,?,?)",
+                        chunk,
+                        True,
+                    ),
+                    ("UPDATE runs SET recorded = ? WHERE run = ?", (recorded, self._run), False),
+                ]
+            )
             on_chunk()
         await self.ledger.write("DELETE FROM rows WHERE run = ? AND sheet < ?", (self._run, sheet))
 
@@ -201,62 +231,55 @@ class Book(Pages):
             some = wanted[start : start + CHUNK]
             marks = ",".join("?" * len(some))
             for row in self.ledger.read(f"SELECT * FROM work WHERE run = ? AND key IN ({marks})", (self._run, *some)):
-                found[row["key"]] = KnownJob(
-                    row["key"],
-                    row["attempt"],
-                    RowState(row["state"]),
-                    row["job_id"],
-                    row["word"],
-                    row["error"],
-                    row["acked_at"],
-                    row["still_going_at"],
-                    row["sent_at"],
-                )
+                found[row["key"]] = _known_job(row)
         return found
+
+    def positions_with_jobs(self) -> list[tuple[int | None, KnownJob]]:
+        """Every row that has begun, with its place in the newest sheet; None where it is in none any more."""
+        rows = self.ledger.read(
+            "SELECT rows.position, work.* FROM work LEFT JOIN rows "
+            "ON rows.run = work.run AND rows.sheet = ? AND rows.key = work.key "
+            "WHERE work.run = ? AND rows.problem IS NULL ORDER BY rows.position",
+            (self._sheet(), self._run),
+        )
+        return [(row["position"], _known_job(row)) for row in rows]
 
     async def record(self, event: JobEvent) -> None:
         """Write one event; returning means that it is on disk. Part of the `Journal` Protocol."""
+        statements: list[tuple[str, Sequence[Any], bool]] = []
         if event.state is RowState.PLANNED and event.attempt > 1:
-            # A new attempt begins: the old one keeps its story.
-            await self.ledger.write(
-                f"INSERT OR REPLACE INTO attempts (run, key, {_WORK_COLUMNS}) "
-                f"SELECT run, key, {_WORK_COLUMNS} FROM work WHERE run = ? AND key = ? AND attempt < ?",
-                (self._run, event.key, event.attempt),
-            )
-            await self.ledger.write("DELETE FROM work WHERE run = ? AND key = ?", (self._run, event.key))
+            # A new attempt begins: the old one keeps its story. In one transaction with its beginning, because
+            # an attempt without a number would be taken for the first.
+            which = (self._run, event.key, event.attempt)
+            statements += [(_KEEP_ATTEMPT, which, False), (_FORGET_WORK, which, False)]
         sent_at = event.at if event.state is RowState.EXECUTING else None
         ended = event.state is RowState.COLLECTING or event.state.is_final
-        await self.ledger.write(
-            f"INSERT INTO work (run, key, {_WORK_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-            "ON CONFLICT (run, key) DO UPDATE SET attempt = excluded.attempt, state = excluded.state, "
-            "job_id = excluded.job_id, word = excluded.word, error = excluded.error, "
-            "sent_at = coalesce(excluded.sent_at, sent_at), acked_at = coalesce(excluded.acked_at, acked_at), "
-            "still_going_at = coalesce(excluded.still_going_at, still_going_at), "
-            "noticed_at = coalesce(noticed_at, excluded.noticed_at), "
-            "started_at = coalesce(excluded.started_at, started_at), ended_at = coalesce(excluded.ended_at, ended_at), "
-            "results = coalesce(excluded.results, results), audit = coalesce(excluded.audit, audit)",
-            (
-                self._run,
-                event.key,
-                event.attempt,
-                event.state.value,
-                event.job_id,
-                event.word,
-                event.error,
-                sent_at,
-                event.acked_at,
-                event.still_going_at,
-                event.at if ended else None,
-                event.started_at,
-                event.ended_at,
-                event.results,
-                event.audit,
-            ),
+        values = (
+            self._run,
+            event.key,
+            event.attempt,
+            event.state.value,
+            event.job_id,
+            event.word,
+            event.error,
+            sent_at,
+            event.acked_at,
+            event.still_going_at,
+            event.at if ended else None,
+            event.started_at,
+            event.ended_at,
+            event.results,
+            event.audit,
         )
+        await self.ledger.write_group([*statements, (_RECORD, values, False)])
 
     async def keep_audit(self, key: str, audit: str) -> None:
         """Write down an audit that was fetched after the end."""
         await self.ledger.write("UPDATE work SET audit = ? WHERE run = ? AND key = ?", (audit, self._run, key))
+
+    async def resolve_orphan(self, number: int, job_id: str) -> None:
+        """A shell that may have been made was found."""
+        await self.ledger.write("UPDATE orphans SET job_id = ? WHERE rowid = ?", (job_id, number))
 
     async def keep_orphan(self, key: str, attempt: int, title: str, job_id: str | None) -> None:
         """Remember a shell that will never be executed. Part of the `Journal` Protocol."""
@@ -304,6 +327,20 @@ class Book(Pages):
             "INSERT OR REPLACE INTO hashes (path, size, mtime_ns, sha256) VALUES (?,?,?,?)",
             (path, size, mtime_ns, sha256),
         )
+
+
+def _known_job(row: Any) -> KnownJob:
+    return KnownJob(
+        row["key"],
+        row["attempt"],
+        RowState(row["state"]),
+        row["job_id"],
+        row["word"],
+        row["error"],
+        row["acked_at"],
+        row["still_going_at"],
+        row["sent_at"],
+    )
 
 
 def _sheet_row(row: Any) -> SheetRow:

@@ -7,54 +7,27 @@ and no SQL.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
 
+from opus_nb.batch.attendance import Attendance
+from opus_nb.batch.collecting import Collector, failure_signature
 from opus_nb.batch.entry import Entry, Reporter
 from opus_nb.batch.polling import PollSchedule
-from opus_nb.batch.protocol import PASSING, RowProtocol
-from opus_nb.batch.watch import Watch
-from opus_nb.errors import LedgerError, NeverSent, NotFound, OpusError, RunHalted, ServiceKeyRefused
-from opus_nb.job import JobState, RowState
+from opus_nb.batch.protocol import RowProtocol
+from opus_nb.batch.stopping import AlikeFailures, Limits
+from opus_nb.batch.timing import PASSING
+from opus_nb.errors import LedgerError, NeverSent, OpusError, RateLimited, RunHalted, ServiceKeyRefused
+from opus_nb.job import RowState
 
-__all__ = ["MAX_CONCURRENCY", "Engine", "Limits"]
+__all__ = ["Engine"]
 
 _log = logging.getLogger("opus_nb")
 
-# Rows at Opus at once, unless somebody says otherwise: heavy workflows do not like many.
-MAX_CONCURRENCY = 10
-# A shell that was just made may not be visible everywhere yet.
-UNKNOWN_JOB_GRACE = 5
-# A job that waits for a person is asked after when it has waited a fifth longer, within these bounds; all that
-# wait together are asked after at most this often a second.
-WAITING_POLL_S = (1.0, 120.0)
-WAITING_POLLS_PER_S = 1.0
 # How long rows that are just being started may take to reach a mark, when the run is let go.
 GRACE_S = 5.0
-
-
-@dataclass(slots=True)
-class Limits:
-    """What a person may set, before and while the run runs.
-
-    Attributes
-    ----------
-    max_concurrency : int
-        Rows at Opus at once; those that wait for a person take no place.
-    max_jobs : int or None
-        Jobs that this run may execute in all; None means no limit.
-    setbacks : int
-        How often a row is tried again when the way to Opus was blocked for it.
-    outage_s : float
-        How long nothing may reach Opus at all before the run halts by itself.
-    """
-
-    max_concurrency: int = MAX_CONCURRENCY
-    max_jobs: int | None = None
-    setbacks: int = 5
-    outage_s: float = 900.0
 
 
 class Engine:
@@ -63,44 +36,69 @@ class Engine:
     Parameters
     ----------
     protocol : RowProtocol
+    collector : Collector
     reporter : Reporter
     schedule : PollSchedule
     limits : Limits
     executed : int
         Jobs that earlier processes executed for this run.
+    on_stop : callable
+        Told, with signature and positions, when the run stops starting rows because too many failed alike.
+
+    Attributes
+    ----------
+    halted : BaseException or None
+        What stopped the run by itself.
+    paused, stopped, cancelled : bool
     """
 
     def __init__(
         self,
         protocol: RowProtocol,
+        collector: Collector,
         reporter: Reporter,
         *,
         schedule: PollSchedule,
         limits: Limits,
         executed: int = 0,
+        on_stop: Callable[[tuple[str, str], list[int]], None] = lambda signature, positions: None,
     ) -> None:
-        self.protocol, self.reporter, self.schedule, self.limits = protocol, reporter, schedule, limits
-        self.watch = Watch(self._ask)
+        self.protocol, self.collector, self.reporter, self.limits = protocol, collector, reporter, limits
+        self.attendance = Attendance(
+            protocol.api,
+            collector,
+            reporter,
+            schedule=schedule,
+            timing=protocol.timing,
+            freed=self._start_rows,
+            ended=self._note_end,
+            halt=self.halt,
+            patience_s=limits.patience_s,
+        )
         self.halted: BaseException | None = None
         self.paused = self.stopped = self.cancelled = False
         self.blocked_since: float | None = None
+        self._on_stop = on_stop
         self._executed = executed
+        self._through = 0  # rows that got where they wanted, or were told why not
+        self._alike = AlikeFailures()
         self._pending: deque[Entry] = deque()
-        self._active: set[Entry] = set()
-        self._collecting: set[Entry] = set()
+        self._active = self.attendance.active
         self._ended: dict[int, Entry] = {}
         self._starting: set[asyncio.Task[None]] = set()
         self._skipping: asyncio.Task[None] | None = None
         self._taking_in = True
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._hold_until = 0.0
+        self._deadline: float | None = None
 
     # -- for the run ------------------------------------------------------------------------------------
 
     async def run(self, entries: AsyncIterator[Entry]) -> None:
         """Work until every row is at its end, or the run is detached or halts."""
+        self._set_deadline()
         background: list[asyncio.Future[None]] = [
-            asyncio.ensure_future(self._guard(self.watch.run())),
+            asyncio.ensure_future(self._guard(self.attendance.watch.run())),
             asyncio.ensure_future(self._guard(self._take_in(entries))),
         ]
         try:
@@ -118,18 +116,20 @@ class Engine:
     @property
     def is_done(self) -> bool:
         """Nothing is left to start or to watch."""
-        return self._nothing_to_start and not self._active and not self.watch.watched
+        return self._nothing_to_start and self.attendance.is_empty
 
     @property
     def is_over(self) -> bool:
-        """Every row is final, waiting for a person, or held back by a stop that somebody asked for."""
-        return self.halted is not None or (self._nothing_to_start and not self._active and not self._collecting)
+        """Every row is final, waiting for a person, beyond patience, or held back by a stop."""
+        return self.halted is not None or (
+            self._nothing_to_start and not self._active and not self.attendance.collecting
+        )
 
     @property
     def _nothing_to_start(self) -> bool:
         if self._starting or self._skipping is not None:
             return False
-        return self.stopped or (not self._taking_in and not self._pending)
+        return not self._taking_in and (self.stopped or not self._pending)
 
     @property
     def in_flight(self) -> int:
@@ -144,6 +144,8 @@ class Engine:
         """Start rows again, also after an interrupt."""
         self.paused = self.stopped = False
         self._hold_until = 0.0
+        self._alike.clear()
+        self._set_deadline()
         self._start_rows()
 
     def stop_starting(self) -> None:
@@ -162,21 +164,45 @@ class Engine:
     async def retry(self, positions: Iterable[int]) -> int:
         """Open a new attempt for rows that are at their end; return how many."""
         self.cancelled = self.stopped = False
+        self._alike.clear()
         opened = 0
         for position in positions:
             entry = self._ended.get(position)
             if entry is None:
                 continue
             del self._ended[position]
-            entry.setbacks = entry.executes = entry.asked = 0
-            entry.sent_at = entry.acked_at = entry.still_going_at = None
-            await self.reporter.move(
-                entry, RowState.PLANNED, attempt=entry.attempt + 1, job_id=None, word=None, error=None
-            )
+            await self.open_attempt(entry)
             self._pending.append(entry)
             opened += 1
         self._start_rows()
         return opened
+
+    async def open_attempt(self, entry: Entry) -> None:
+        """Make a row ready to be sent anew, as a new job."""
+        if entry.job_id is not None and entry.acked_at is None and entry.state is not RowState.UNCERTAIN:
+            # Its shell was never executed, and never will be.
+            await self.reporter.journal.keep_orphan(entry.key, entry.attempt, "", entry.job_id)
+        entry.begin_anew()
+        await self.reporter.move(
+            entry,
+            RowState.PLANNED,
+            attempt=entry.attempt + 1,
+            job_id=None,
+            word=None,
+            error=None,
+            acked_at=None,
+            still_going_at=None,
+        )
+
+    def ended_at(self, position: int) -> Entry | None:
+        """The row at this place, where it is at its end."""
+        return self._ended.get(position)
+
+    async def take_up(self, entry: Entry) -> None:
+        """Look after a row again that somebody found out to be at Opus, or fit to be sent."""
+        self._ended.pop(entry.position, None)
+        await self._sort_in(entry)
+        self._notify()
 
     def set_max_concurrency(self, number: int) -> None:
         """Change how many rows may be at Opus at once; those that are there stay."""
@@ -210,11 +236,10 @@ class Engine:
         elif entry.in_doubt:
             entry.in_doubt = False
             self._executed += 1
-            self._begin(entry, self.protocol.settle(entry, wait_first=False))
+            wait_s = self.protocol.timing.settle_after_death_s(entry.sent_at, self.reporter.now())
+            self._begin(entry, self.protocol.settle(entry, wait_s=wait_s))
         elif state.is_live and entry.job_id is not None:
-            if state is not RowState.WAITING:
-                self._active.add(entry)
-            self.watch.add(entry, 0.0)
+            self.attendance.take_up(entry)
         elif self.cancelled:
             await self._cancel_entry(entry)
         else:
@@ -223,15 +248,31 @@ class Engine:
 
     def _start_rows(self) -> None:
         while self._pending and self._may_start():
-            if self.limits.max_jobs is not None and self._executed >= self.limits.max_jobs:
+            why = self._beyond_cap()
+            if why is not None:
                 # A row that is just starting may yet fail before it costs; then its place goes to the next.
                 if not self._starting and self._skipping is None:
-                    self._skipping = asyncio.ensure_future(self._guard(self._skip_the_rest()))
+                    self._skipping = asyncio.ensure_future(self._guard(self._skip_the_rest(why)))
                 break
             entry = self._pending.popleft()
             self._executed += 1
             self._begin(entry, self.protocol.start(entry))
         self._notify()
+
+    def _beyond_cap(self) -> str | None:
+        limits = self.limits
+        if limits.max_jobs is not None and self._executed >= limits.max_jobs:
+            return f"beyond max_jobs={limits.max_jobs}; a higher cap continues"
+        if self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline:
+            return f"beyond max_minutes={limits.max_minutes:g}; a higher cap continues"
+        return None
+
+    def _set_deadline(self) -> None:
+        if self.limits.max_minutes is None:
+            return
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + 60.0 * self.limits.max_minutes
+        loop.call_at(self._deadline + 0.001, self._start_rows)
 
     def _begin(self, entry: Entry, step: Awaitable[None]) -> None:
         self._active.add(entry)
@@ -250,11 +291,13 @@ class Engine:
             return False
         return len(self._active) < self.limits.max_concurrency
 
-    async def _skip_the_rest(self) -> None:
+    async def _skip_the_rest(self, why: str) -> None:
         try:
             while self._pending:
                 entry = self._pending.popleft()
-                why = f"beyond max_jobs={self.limits.max_jobs}; a higher cap continues"
+                # A shell that it has is kept for when the cap is raised.
+                if entry.job_id is None:
+                    await self._leave_shell(entry)
                 await self.reporter.move(entry, RowState.SKIPPED, error=why)
                 self._ended[entry.position] = entry
         finally:
@@ -262,11 +305,15 @@ class Engine:
             self._notify()
 
     async def _cancel_entry(self, entry: Entry) -> None:
-        if entry.job_id is not None:
-            # The shell that was made for it stays at Opus, unexecuted; it costs nothing.
-            await self.reporter.journal.keep_orphan(entry.key, entry.attempt, "", entry.job_id)
+        await self._leave_shell(entry)
         await self.reporter.move(entry, RowState.CANCELLED, job_id=None, error="cancelled before it was sent")
         self._ended[entry.position] = entry
+
+    async def _leave_shell(self, entry: Entry) -> None:
+        """The shell that was, or may have been, made for a row stays at Opus, unexecuted; it costs nothing."""
+        if entry.job_id is not None or entry.state is RowState.INITIATING:
+            title = "" if entry.job_id is not None else self.protocol.shells.mark(entry.key, entry.attempt)
+            await self.reporter.journal.keep_orphan(entry.key, entry.attempt, title, entry.job_id)
 
     # -- one row ----------------------------------------------------------------------------------------
 
@@ -279,17 +326,22 @@ class Engine:
             self.halt(error)
         except PASSING as error:
             self._executed -= 1
-            await self._set_back(entry, error)
+            if self._is_to_blame(entry, error):
+                await self._fail(entry, error)
+            else:
+                self._set_back(entry, error)
         except OpusError as error:
             self._executed -= 1
-            await self._end(entry, RowState.FAILED, str(error))
+            self._through += 1
+            await self._fail(entry, error)
         else:
             self.blocked_since = None
+            self._through += 1
             if entry.state is RowState.RUNNING:
-                self.watch.add(entry, self.schedule.wait_s(0.0))
+                self.attendance.begin(entry)
             elif entry.state.is_final:
                 self._active.discard(entry)
-                self._ended[entry.position] = entry
+                self._note_end(entry)
             else:
                 # Stopped just before its execute.
                 self._executed -= 1
@@ -299,101 +351,48 @@ class Engine:
                 else:
                     self._pending.appendleft(entry)
 
-    async def _set_back(self, entry: Entry, error: OpusError) -> None:
+    def _is_to_blame(self, entry: Entry, error: OpusError) -> bool:
+        """A row is to blame when others get through and it does not, again and again."""
+        if not isinstance(error, (NeverSent, RateLimited)) and self._through != entry.through:
+            entry.through = self._through
+            entry.setbacks += 1
+        return entry.setbacks > self.limits.setbacks
+
+    def _set_back(self, entry: Entry, error: OpusError) -> None:
         """The way to Opus was blocked: the row goes back to the queue, and everybody waits a little."""
-        loop = asyncio.get_running_loop()
+        now = asyncio.get_running_loop().time()
         self._active.discard(entry)
-        entry.setbacks += 1
-        if self.blocked_since is None:
-            self.blocked_since = loop.time()
-        elif isinstance(error, NeverSent) and loop.time() - self.blocked_since > self.limits.outage_s:
-            self._pending.appendleft(entry)
-            self.halt(error)
-            return
-        if entry.setbacks > self.limits.setbacks and not isinstance(error, NeverSent):
-            await self._end(entry, RowState.FAILED, str(error))
-            return
         self._pending.appendleft(entry)
-        wait_s = self.protocol.timing.wait_s(min(entry.setbacks, 6))
+        if self.blocked_since is None:
+            self.blocked_since = now
+        elif now - self.blocked_since > self.limits.outage_s:
+            self.halt(error)
+            return
+        entry.blocked += 1
+        self._hold(self.protocol.timing.wait_s(min(entry.blocked, 6)))
+
+    def _hold(self, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
         self._hold_until = max(self._hold_until, loop.time() + wait_s)
-        loop.call_later(wait_s + 0.01, self._start_rows)
+        loop.call_at(self._hold_until + 0.001, self._start_rows)
 
-    async def _end(self, entry: Entry, state: RowState, why: str) -> None:
+    async def _fail(self, entry: Entry, error: OpusError) -> None:
         self._active.discard(entry)
-        await self.reporter.move(entry, state, error=why)
+        entry.signature = failure_signature(error)
+        await self.reporter.move(entry, RowState.FAILED, error=str(error))
+        self._note_end(entry)
+
+    def _note_end(self, entry: Entry) -> None:
+        """One row is at its end."""
         self._ended[entry.position] = entry
-
-    # -- watching ---------------------------------------------------------------------------------------
-
-    async def _ask(self, entry: Entry) -> float | None:
-        """Ask after one job; return when to ask again, None at its end."""
-        try:
-            return await self._ask_once(entry)
-        except asyncio.CancelledError:
-            raise
-        except ServiceKeyRefused as error:
-            self.halt(error)
-        except PASSING:
-            entry.asked += 1
-            return self.protocol.timing.wait_s(min(entry.asked, 6))
-        except Exception as error:
-            # A bug or a full disk: the row's mark in the ledger is still true, so stop rather than guess.
-            self.halt(error)
-        return 3600.0
-
-    async def _ask_once(self, entry: Entry) -> float | None:
-        assert entry.job_id is not None
-        now = self.reporter.now
-        if entry.acked_at is None:
-            entry.acked_at = entry.sent_at or now()
-        asked_at = now()
-        try:
-            state = await self.protocol.api.fetch_status(entry.job_id)
-        except NotFound as error:
-            entry.asked += 1
-            if entry.asked <= UNKNOWN_JOB_GRACE:
-                return self.protocol.timing.wait_s(entry.asked)
-            await self._end(entry, RowState.FAILED, f"Opus does not know job {entry.job_id} any more: {error}")
-            self._start_rows()
-            return None
-        entry.asked = 0
-        self.blocked_since = None
-        if state.is_end:
-            await self._collect(entry, state)
-            return None
-        entry.still_going_at = asked_at
-        target = RowState.WAITING if state.name == "waiting" else RowState.RUNNING
-        if target is not entry.state or state.word != entry.word:
-            await self.reporter.move(entry, target, word=state.word)
-        if target is RowState.WAITING:
-            self._active.discard(entry)
-            self._start_rows()
-            return self._wait_for_person(entry, asked_at)
-        entry.waiting_since = None
-        self._active.add(entry)
-        return self.schedule.wait_s(asked_at - entry.acked_at)
-
-    def _wait_for_person(self, entry: Entry, now: float) -> float:
-        if entry.waiting_since is None:
-            entry.waiting_since = now
-        shortest, longest = WAITING_POLL_S
-        waiting = len(self.watch.watched) - len(self._active)
-        return max(shortest, min(longest, 0.2 * (now - entry.waiting_since)), waiting / WAITING_POLLS_PER_S)
-
-    async def _collect(self, entry: Entry, state: JobState) -> None:
-        assert entry.acked_at is not None
-        noticed_at = self.reporter.now()
-        self.schedule.learn((entry.still_going_at or entry.acked_at) - entry.acked_at, noticed_at - entry.acked_at)
-        # The job has ended, so its place is free while its results are fetched.
-        self._collecting.add(entry)
-        self._active.discard(entry)
+        alike = None
+        if entry.state is RowState.FAILED and not self.stopped:
+            alike = self._alike.note(entry, self.limits.stop_after_failures)
+        if alike is not None:
+            self.stopped = True
+            with contextlib.suppress(Exception):
+                self._on_stop(*alike)
         self._start_rows()
-        try:
-            await self.protocol.collect(entry, state)
-        finally:
-            self._collecting.discard(entry)
-        self._ended[entry.position] = entry
-        asyncio.get_running_loop().call_soon(self._notify)
 
     # -- ending -----------------------------------------------------------------------------------------
 
@@ -409,7 +408,7 @@ class Engine:
         background.extend(self._starting)
         for task in background:
             task.cancel()
-        await self.watch.close()
+        await self.attendance.close()
         await asyncio.gather(*background, return_exceptions=True)
         for _, future in self._waiters:
             if not future.done():

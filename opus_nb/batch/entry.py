@@ -21,16 +21,22 @@ class Entry:
         "acked_at",
         "asked",
         "attempt",
+        "began",
+        "blocked",
         "error",
         "executes",
         "in_doubt",
         "job_id",
         "key",
+        "missing",
         "position",
         "sent_at",
         "setbacks",
+        "signature",
         "state",
         "still_going_at",
+        "still_going_s",
+        "through",
         "waiting_since",
         "word",
     )
@@ -46,11 +52,24 @@ class Entry:
         self.sent_at: float | None = None
         self.acked_at: float | None = None
         self.still_going_at: float | None = None
+        # Ages are counted on the loop's clock, which nobody can set; the times above are for people and the ledger.
+        self.began: float | None = None  # when execute was acknowledged
+        self.still_going_s: float | None = None  # age at the last "not yet"
         self.waiting_since: float | None = None
-        self.setbacks = 0  # how often the way to Opus was blocked for this row
+        self.signature: tuple[str, str] | None = None  # node and message of its failure
+        self.blocked = 0  # how often the way to Opus was blocked for this row
+        self.setbacks = 0  # how often while others got through
+        self.through = -1  # how many others had got through then
         self.executes = 0  # executes that certainly never arrived
-        self.asked = 0  # status calls that found nothing new in a row
+        self.asked = 0  # status calls in a row that got no answer
+        self.missing = 0  # status calls in a row that found no such job
         self.in_doubt = False  # execute was sent by an earlier process, and its answer is not known
+
+    def begin_anew(self) -> None:
+        """Forget what belongs to the attempt before."""
+        self.blocked = self.setbacks = self.executes = self.asked = self.missing = 0
+        self.sent_at = self.acked_at = self.still_going_at = None
+        self.began = self.still_going_s = self.waiting_since = self.signature = None
 
     def __repr__(self) -> str:
         return f"<row {self.position} {self.state.value} job {self.job_id}>"

@@ -102,6 +102,11 @@ class Identities:
         occurrence = self._seen[digest]
         return (digest if occurrence == 1 else f"{digest}.{occurrence}"), hashed
 
+    def recall(self, key: str) -> None:
+        """Count a row whose key is known, so that equal rows behind it get the next occurrence."""
+        digest, _, occurrence = key.partition(".")
+        self._seen[digest] = max(self._seen[digest], int(occurrence or 1))
+
     def _with_hash(self, value: Any) -> Any:
         if isinstance(value, LocalFile):
             return LocalFile(value.path, hash_file(value.path, self._memory))

@@ -11,7 +11,7 @@ from opus_nb.batch.identity import Identities
 from opus_nb.errors import OpusError
 from opus_nb.job import PlannedRow, RowState
 
-__all__ = ["Intake"]
+__all__ = ["Intake", "known_entry"]
 
 
 class Intake:
@@ -63,8 +63,12 @@ class Intake:
         for row in chunk:
             if row.problem is not None or row.inputs is None:
                 continue
+            if row.key is not None:
+                # Its files may be gone by now; who it is was settled when they were there.
+                self._identities.recall(row.key)
+                keys[row.position] = row.key
+                continue
             try:
-                # Asked even when the key is known: occurrences are counted over the whole sheet.
                 key, inputs = await asyncio.to_thread(self._identities.key, row.inputs)
             except OpusError as error:
                 # It was there when it was checked.
@@ -73,16 +77,16 @@ class Intake:
                 entry.error = str(error)
                 spoilt.append(entry)
                 continue
-            keys[row.position] = row.key or key
-            if row.key is None:
-                fresh.append((row.position, key, inputs))
+            keys[row.position] = key
+            fresh.append((row.position, key, inputs))
         if fresh:
             await self._book.keep_keys(fresh)
         known = await asyncio.to_thread(self._book.known_jobs, keys.values())
-        return spoilt + [_entry(position, key, known.get(key)) for position, key in keys.items()]
+        return spoilt + [known_entry(position, key, known.get(key)) for position, key in keys.items()]
 
 
-def _entry(position: int, key: str, known: KnownJob | None) -> Entry:
+def known_entry(position: int, key: str, known: KnownJob | None) -> Entry:
+    """A row with what earlier processes did for it."""
     entry = Entry(position, key)
     if known is None:
         return entry

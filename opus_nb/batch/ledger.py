@@ -13,7 +13,7 @@ import queue
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -118,13 +118,15 @@ CREATE TABLE uploads (
 MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST_TABLES),)
 
 
+# A statement, its parameters, and whether these are many sets of parameters.
+_Statement = tuple[str, Sequence[Any], bool]
+
+
 @dataclass(slots=True)
 class _Write:
-    """One statement on its way to the disk, and who waits for it."""
+    """Statements that belong together, on their way to the disk, and who waits for them."""
 
-    statement: str
-    parameters: Sequence[Any] | Iterable[Sequence[Any]]
-    many: bool = False
+    statements: Sequence[_Statement]
     waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | threading.Event | None = None
     failure: list[BaseException] = field(default_factory=list)
 
@@ -267,24 +269,23 @@ class Ledger:
 
     async def write(self, statement: str, parameters: Sequence[Any]) -> None:
         """Write one statement; returning means that it is on disk."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._put(_Write(statement, parameters, waiter=(loop, future)))
-        await future
+        await self.write_group([(statement, parameters, False)])
 
-    async def write_many(self, statement: str, parameters: Iterable[Sequence[Any]]) -> None:
+    async def write_many(self, statement: str, parameters: Sequence[Sequence[Any]]) -> None:
         """Write one statement for many parameters, in one transaction."""
+        await self.write_group([(statement, parameters, True)])
+
+    async def write_group(self, statements: Sequence[_Statement]) -> None:
+        """Write several statements, all or none, as (statement, parameters, whether these are many)."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._put(_Write(statement, parameters, many=True, waiter=(loop, future)))
+        self._put(_Write(statements, waiter=(loop, future)))
         await future
 
-    def write_now(
-        self, statement: str, parameters: Sequence[Any] | Iterable[Sequence[Any]], *, many: bool = False
-    ) -> None:
+    def write_now(self, statement: str, parameters: Sequence[Any], *, many: bool = False) -> None:
         """Write from a thread that has no loop, and wait for the disk."""
         done = threading.Event()
-        write = _Write(statement, parameters, many=many, waiter=done)
+        write = _Write([(statement, parameters, many)], waiter=done)
         self._put(write)
         done.wait()
         if write.failure:
@@ -292,7 +293,7 @@ class Ledger:
 
     def note(self, statement: str, parameters: Sequence[Any]) -> None:
         """Write without waiting: it is on disk with the next transaction."""
-        self._put(_Write(statement, parameters))
+        self._put(_Write([(statement, parameters, False)]))
 
     def _put(self, write: _Write) -> None:
         if self.closed or self._pid != os.getpid():
@@ -300,14 +301,13 @@ class Ledger:
         self._writes.put(write)
 
     def _write_all(self) -> None:
-        connection = self._connect()
-        connection.execute("PRAGMA synchronous=FULL")
-        while True:
+        connection: sqlite3.Connection | None = None
+        stop = False
+        while not stop:
             first = self._writes.get()
             if first is None:
                 break
             batch = [first]
-            stop = False
             with contextlib.suppress(queue.Empty):
                 while len(batch) < 1024:
                     following = self._writes.get_nowait()
@@ -315,32 +315,51 @@ class Ledger:
                         stop = True
                         break
                     batch.append(following)
-            self._commit(connection, batch)
-            if stop:
-                break
-        connection.close()
+            try:
+                if connection is None:
+                    connection = self._connect()
+                    connection.execute("PRAGMA synchronous=FULL")
+                self._commit(connection, batch)
+            except Exception as error:
+                # Whatever it is, nobody who waits may wait for ever.
+                self._tell(batch, self._cannot_write(error))
+        if connection is not None:
+            connection.close()
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
-        failure: LedgerError | None = None
+        """Put a batch into one transaction; what cannot be written for its own sake harms nobody else."""
         try:
             connection.execute("BEGIN IMMEDIATE")
             for write in batch:
-                if write.many:
-                    connection.executemany(write.statement, write.parameters)
-                else:
-                    connection.execute(write.statement, tuple(write.parameters))
+                for statement, parameters, many in write.statements:
+                    if many:
+                        connection.executemany(statement, parameters)
+                    else:
+                        connection.execute(statement, parameters)
             connection.execute("COMMIT")
             self.commits += 1
         except Exception as error:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-            failure = LedgerError(
-                "Writing to the ledger failed",
-                where=str(self.path),
-                came_back=str(error),
-                next_step="Nothing was sent that is not recorded. Is the disk full? Make room and open the run again.",
-            )
-        self._tell(batch, failure)
+            # A full disk or a lock meets everybody, and each would wait for it anew.
+            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+                for write in batch:
+                    self._commit(connection, [write])
+                return
+            self._tell(batch, self._cannot_write(error))
+            return
+        self._tell(batch, None)
+
+    def _cannot_write(self, error: Exception) -> LedgerError:
+        return LedgerError(
+            "Writing to the ledger failed",
+            where=str(self.path),
+            came_back=str(error),
+            next_step=(
+                "Nothing was sent that is not recorded. Is the disk full, or does another program hold the file? "
+                "Put that right and open the run again."
+            ),
+        )
 
     def _tell(self, batch: list[_Write], failure: LedgerError | None) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}

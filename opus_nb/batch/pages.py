@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from opus_nb.batch.ledger import Ledger
 from opus_nb.job import Outcome, RowState
 
-__all__ = ["Pages", "RunRecord", "run_record"]
+__all__ = ["Orphan", "Pages", "RunRecord", "run_record"]
 
 
 _ROWS_WITH_WORK = (
@@ -21,6 +21,16 @@ _OUTCOME_COLUMNS = (
     "rows.position, rows.problem, rows.title, work.state, work.job_id, work.attempt, work.word, work.error, "
     "work.started_at, work.ended_at, work.acked_at, work.noticed_at"
 )
+
+
+class Orphan(NamedTuple):
+    """A shell that nobody will execute; without a job id it may exist or not."""
+
+    number: int
+    key: str
+    attempt: int
+    title: str
+    job_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +71,51 @@ class Pages:
         return int(found[0]["sheet"])
 
     def executed(self) -> int:
-        """How many jobs this run has executed so far, in all attempts."""
+        """How many jobs of this run were executed for certain, or may have been and nobody asks any more."""
         counted = 0
         for table in ("work", "attempts"):
             found = self.ledger.read(
-                f"SELECT count(*) AS number FROM {table} WHERE run = ? AND sent_at IS NOT NULL AND "
-                "NOT (state = 'failed' AND acked_at IS NULL)",
+                f"SELECT count(*) AS number FROM {table} "
+                "WHERE run = ? AND (acked_at IS NOT NULL OR state = 'uncertain')",
                 (self._run,),
             )
             counted += int(found[0]["number"])
         return counted
 
-    def orphans(self) -> list[tuple[str, int, str, str | None]]:
-        """The shells that were never executed, as (key, attempt, title, job id or None)."""
+    def job_ids(self) -> list[str]:
+        """Every id that this run has had from Opus: of rows, of earlier attempts, of shells left behind."""
+        return [
+            str(row["job_id"])
+            for row in self.ledger.read(
+                "SELECT job_id FROM work WHERE run = ?1 AND job_id IS NOT NULL "
+                "UNION SELECT job_id FROM attempts WHERE run = ?1 AND job_id IS NOT NULL "
+                "UNION SELECT job_id FROM orphans WHERE run = ?1 AND job_id IS NOT NULL",
+                (self._run,),
+            )
+        ]
+
+    def missing_texts(self, key: str) -> list[str]:
+        """Which of a job's ``results`` and ``audit`` are not in the ledger, of those that this run keeps."""
+        wanted = ["results", "audit"] if self.record_of_run.about.get("fetch_audit", True) else ["results"]
+        found = self.ledger.read("SELECT results, audit FROM work WHERE run = ? AND key = ?", (self._run, key))
+        return [name for name in wanted if found and found[0][name] is None]
+
+    def earlier_attempts(self) -> list[tuple[str, RowState]]:
+        """Id and last state of the jobs whose rows were retried; shells that were never executed are left out."""
         rows = self.ledger.read(
-            "SELECT key, attempt, title, job_id FROM orphans WHERE run = ? ORDER BY at", (self._run,)
+            "SELECT job_id, state FROM attempts WHERE run = ? AND job_id IS NOT NULL "
+            "AND (acked_at IS NOT NULL OR state = 'uncertain')",
+            (self._run,),
         )
-        return [(row["key"], row["attempt"], row["title"], row["job_id"]) for row in rows]
+        return [(row["job_id"], RowState(row["state"])) for row in rows]
+
+    def orphans(self) -> list[Orphan]:
+        """The shells that were, or may have been, made and will never be executed."""
+        rows = self.ledger.read(
+            "SELECT rowid AS number, key, attempt, title, job_id FROM orphans WHERE run = ? ORDER BY at, rowid",
+            (self._run,),
+        )
+        return [Orphan(row["number"], row["key"], row["attempt"], row["title"], row["job_id"]) for row in rows]
 
     # -- what came of it --------------------------------------------------------------------------------
 

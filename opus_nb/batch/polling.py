@@ -19,7 +19,9 @@ from opus_nb.job import PastRuns
 __all__ = ["PollSchedule"]
 
 # Until enough jobs have ended: the next question comes when the job is this much older than now.
-AGE_FACTOR = 1.5
+AGE_FACTOR = 1.6
+# The same for a job that is older than all that have ended.
+BEYOND_FACTOR = 1.25
 # The same while the job is younger than a quarter of what the workflow's author estimated.
 EARLY_FACTOR = 2.0
 # The longest first wait on the word of an estimate: it may be wrong by any factor.
@@ -27,22 +29,26 @@ LONGEST_FIRST_S = 15.0
 # The longest wait while nothing is known.
 LONGEST_BLIND_S = 300.0
 # Ends that are enough to believe what was seen.
-ENOUGH = 10
+ENOUGH = 16
 # After so many further ends an earlier one weighs half, so that a workflow that got slower is followed.
-HALF_LIFE = 150
-# A question is asked where it brings the end nearer by 1/45 of the mean duration; lateness then comes out near 10 %
-# for durations that spread by a factor of two, and lower where they spread less.
-QUESTIONS_PER_MEAN = 45.0
+HALF_LIFE = 400
+# A question is asked where it brings the end nearer by 1/51 of the mean duration. Lateness then comes out near 10 %
+# where durations spread by a factor of two, and lower where they spread less (`benchmarks/polling.py`).
+QUESTIONS_PER_MEAN = 51.0
+# The first ends that come in are those of the shortest jobs, so the mean is believed by half when this many have.
+DOUBT = 20.0
 # Cells of age: the first begins here and each is so much longer than the one before.
 FIRST_EDGE_S = 0.02
 RATIO = 1.04
 # The share of an interval that stays spread over all of it, whatever other intervals say: without it, ends that lie
 # before the first question would be believed to lie just before it for ever.
-UNRESOLVED = 0.15
-# The least weight of the belief that a job may end at any age at all, and how far it reaches beyond what was seen.
-ANY_AGE = 0.005
+UNRESOLVED = 0.03
+# The weight, in ends seen, of the belief that a job may end at any age at all; its least share; and how far it
+# reaches beyond what was seen.
+ANY_AGE = 0.5
+ANY_AGE_SHARE = 0.003
 REACH_CELLS = 50
-FITTING_STEPS = 8
+FITTING_STEPS = 24
 # What one job costs in questions once it is older than all that were seen.
 QUESTIONS_BEYOND = 3.0
 # Intervals that are remembered apart; the lightest go first.
@@ -112,10 +118,12 @@ class PollSchedule:
         return self._bounded(wait)
 
     def _by_age(self, age_s: float) -> float:
-        if self._plan is None and age_s < self._quarter_s:
+        if self._plan is not None:
+            return age_s * (BEYOND_FACTOR - 1.0)
+        if age_s < self._quarter_s:
             return max(self.first_s, self._quarter_s) - age_s
         # The second question doubles the age too: the first is there for jobs that end at once.
-        early = self._plan is None and age_s < max(self._early_until_s, 3.0 * self.first_s)
+        early = age_s < max(self._early_until_s, 3.0 * self.first_s)
         return max(self.first_s, age_s * ((EARLY_FACTOR if early else AGE_FACTOR) - 1.0))
 
     def _bounded(self, wait_s: float) -> float:
@@ -155,20 +163,22 @@ class _Plan:
         density = _fit(weights, first, last)
         mean = sum(share * _middle(first + cell) for cell, share in enumerate(density))
         self._start = max(0, first - REACH_CELLS)
-        any_age = max(ANY_AGE, 1.0 / (1.0 + effective))
+        self._oldest_s = _age(last)
+        any_age = max(ANY_AGE_SHARE, ANY_AGE / (1.0 + effective))
         cells = last + REACH_CELLS - self._start
         # One more share lies beyond the last cell.
         masses = [any_age / (cells + 1)] * cells
         for cell, share in enumerate(density, first - self._start):
             masses[cell] += share * (1.0 - any_age)
-        self._targets = _place(masses, self._start, worth=QUESTIONS_PER_MEAN / mean, longest_s=longest_s)
+        worth = QUESTIONS_PER_MEAN / mean * effective / (effective + DOUBT)
+        self._targets = _place(masses, self._start, worth=worth, longest_s=longest_s)
 
     def wait_s(self, age_s: float) -> float | None:
         """Seconds to the next question; None for an age beyond all that was seen."""
-        place = 0 if age_s <= FIRST_EDGE_S else round((log(age_s) - _LOG_FIRST) / _LOG_RATIO) - self._start
-        if place >= len(self._targets):
+        if age_s > self._oldest_s:
             return None
-        return self._targets[max(0, place)] - age_s
+        wait = self._targets[max(0, _edge(age_s) - self._start)] - age_s
+        return max(wait, age_s * (RATIO - 1.0))
 
 
 def _fit(weights: dict[tuple[int, int], float], first: int, last: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""The way of one row: upload, initiate, execute, and what came of it.
+"""The way of one row: upload, initiate, execute.
 
 Two of these requests are not idempotent. Each is preceded by a mark on disk and repeated only when it
 certainly never left. When the answer to ``execute`` is lost, three witnesses are heard before the same id
@@ -8,84 +8,43 @@ may be executed again; if they cannot agree, the row is uncertain and a person d
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from opus_nb.batch.entry import Entry, Reporter
 from opus_nb.batch.identity import local_files
+from opus_nb.batch.shells import Shells
+from opus_nb.batch.timing import PASSING, Timing
 from opus_nb.batch.uploads import Uploads
-from opus_nb.errors import (
-    AnswerLost,
-    NotFound,
-    OpusError,
-    OpusUnreachable,
-    RateLimited,
-    ReplyUnreadable,
-    RequestRefused,
-    ServiceKeyRefused,
-    ServiceTrouble,
-)
-from opus_nb.job import JobState, PlannedRow, RowState
+from opus_nb.batch.witnesses import Testimony, Witnesses
+from opus_nb.errors import AnswerLost, OpusError, RateLimited, ReplyUnreadable, RequestRefused, ServiceKeyRefused
+from opus_nb.job import PlannedRow, RowState
 from opus_nb.service.api import InitiateParameters, JobApi
-from opus_nb.service.audits import Audit, read_audit, shorten_audit
 from opus_nb.service.schema import Schema
 from opus_nb.service.values import build_payload
 
-__all__ = ["PASSING", "RowProtocol", "Timing"]
+__all__ = ["RowProtocol"]
 
-# What may be different in a moment: the way was blocked, the row is not to blame.
-PASSING = (OpusUnreachable, ServiceTrouble, RateLimited, ReplyUnreadable)
 INITIATE_TRIES = 3
 # Sendings of one execute in a row, each after three witnesses agreed that the one before never arrived.
 EXECUTE_TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Every wait of the protocol that is not about polling, in seconds.
-
-    Attributes
-    ----------
-    settle_s : float
-        After a lost ``execute``: how long Opus gets to act on it before it is asked. A job that was started
-        shows it within seconds; asking earlier could find a fresh shell that is about to run.
-    settle_asks : int
-        How often witnesses are heard before a row is called uncertain.
-    results_asks : int
-        How often the results of a completed job are asked for while they are not there yet.
-
-    Notes
-    -----
-    The waits between those questions double, from a twentieth of ``settle_s`` to twice it.
-    """
-
-    settle_s: float = 10.0
-    settle_asks: int = 6
-    results_asks: int = 8
-
-    def wait_s(self, asked: int) -> float:
-        """The wait after so many questions."""
-        return float(min(2.0 * self.settle_s, 0.05 * self.settle_s * 2.0**asked))
-
-
 class RowProtocol:
-    """Takes rows through Opus, one call per row and step.
+    """Takes rows to where Opus works on them, one call per row and step.
 
     Parameters
     ----------
     api : JobApi
     reporter : Reporter
     uploads : Uploads
+    shells : Shells
+        Knows which shells there are and whose.
+    witnesses : Witnesses
     inputs : Schema
     parameters : InitiateParameters
     load : callable
         Gives what is to be sent for a row.
-    marker : str
-        The run's short id; it ends every title, so that a search can find the run's jobs.
-    fetch_audit : bool
-        Whether an ended job's audit is fetched with its results.
     may_execute : callable
         Asked at the last moment before ``execute``; False leaves the row initiated.
     """
@@ -96,29 +55,24 @@ class RowProtocol:
         reporter: Reporter,
         uploads: Uploads,
         *,
+        shells: Shells,
+        witnesses: Witnesses,
         inputs: Schema,
         parameters: InitiateParameters,
         load: Callable[[Entry], PlannedRow],
-        marker: str,
-        fetch_audit: bool = True,
-        timing: Timing | None = None,
-        fresh_word: str | None = None,
+        timing: Timing,
         may_execute: Callable[[Entry], bool] = lambda entry: True,
     ) -> None:
         self.api = api
         self.reporter = reporter
         self.uploads = uploads
-        self.timing = timing or Timing()
-        self.fresh_word = fresh_word
-        self.fetch_audit = fetch_audit
+        self.shells = shells
+        self.witnesses = witnesses
+        self.timing = timing
         self._inputs = inputs
         self._parameters = parameters
         self._load = load
-        self._marker = marker
         self._may_execute = may_execute
-        self._learning = False
-
-    # -- on the way in ----------------------------------------------------------------------------------
 
     async def start(self, entry: Entry) -> None:
         """Bring a row from planned (or initiated) to running.
@@ -131,9 +85,12 @@ class RowProtocol:
             Nothing was executed; this row will not go.
         """
         row = await asyncio.to_thread(self._load, entry)
+        if entry.state is RowState.INITIATING and entry.job_id is None:
+            await self._find_own_shell(entry, row)
         urls: Mapping[str, str] = {}
         if any(True for _ in local_files(row.inputs)):
-            await self.reporter.move(entry, RowState.UPLOADING, error=None)
+            if entry.job_id is None:
+                await self.reporter.move(entry, RowState.UPLOADING, error=None)
             urls = await self.uploads.urls_for(row.inputs)
         payload = build_payload(self._inputs, row.inputs, lambda file: urls[file.path])
         if not self._may_execute(entry):
@@ -142,73 +99,58 @@ class RowProtocol:
             await self._initiate(entry, row)
         elif entry.state is not RowState.INITIATED:
             await self.reporter.move(entry, RowState.INITIATED)
-        await self._learn_fresh_word(entry)
+        assert entry.job_id is not None
+        await self.witnesses.learn(entry.job_id)
         if self._may_execute(entry):
             await self._execute(entry, payload)
 
-    def title(self, entry: Entry, row: PlannedRow) -> str:
-        """The title as Opus gets it: the person's, and the marker of run, row and attempt."""
-        return f"{row.title} [{self._mark(entry)}]".strip()
+    # -- the shell --------------------------------------------------------------------------------------
 
-    def _mark(self, entry: Entry) -> str:
-        digest, _, occurrence = entry.key.partition(".")
-        return f"{self._marker}-{digest[:8]}{'.' + occurrence if occurrence else ''}-{entry.attempt}"
+    async def _find_own_shell(self, entry: Entry, row: PlannedRow) -> None:
+        """An earlier process asked for a shell and died before it knew the id."""
+        found = await self.shells.recover(entry, row)
+        if found is None:
+            await self.reporter.move(entry, RowState.PLANNED)
+        else:
+            await self.reporter.move(entry, RowState.INITIATED, job_id=found, error=None)
 
     async def _initiate(self, entry: Entry, row: PlannedRow) -> None:
-        title = self.title(entry, row)
-        if entry.state is RowState.INITIATING:
-            # An earlier process asked for a shell and died before it knew the id.
-            entry.job_id = await self._find_shell(entry)
-        tries = 0
-        while entry.job_id is None:
+        title = self.shells.title(entry, row)
+        lost: OpusError | None = None
+        for _ in range(INITIATE_TRIES):
             await self.reporter.move(entry, RowState.INITIATING, error=None)
+            job_id: str | None = None
             try:
                 job_id = await self.api.send_initiate(self._parameters, title=title, description=row.description)
-            except (AnswerLost, ReplyUnreadable):
-                # A shell may have been made. It costs nothing, nobody knows its id: make another.
-                await self.reporter.journal.keep_orphan(entry.key, entry.attempt, title, None)
-                tries += 1
-                if tries >= INITIATE_TRIES:
-                    raise
-                continue
-            break
-        else:
-            job_id = entry.job_id
-        await self.reporter.move(entry, RowState.INITIATED, job_id=job_id, error=None)
+                self.shells.claim(job_id)
+            except (AnswerLost, ReplyUnreadable) as error:
+                # A shell may have been made. It costs nothing: take it where it can be found, else make another.
+                lost = error
+                job_id = await self.shells.recover(entry, row)
+            except (ServiceKeyRefused, *PASSING) as error:
+                # It never left, or was answered with a no: there is no shell to look for.
+                await self.reporter.move(entry, RowState.PLANNED, error=str(error))
+                raise
+            if job_id is not None:
+                await self.reporter.move(entry, RowState.INITIATED, job_id=job_id, error=None)
+                return
+        assert lost is not None
+        await self.reporter.move(entry, RowState.PLANNED, error=str(lost))
+        raise lost
 
-    async def _find_shell(self, entry: Entry) -> str | None:
-        try:
-            found = await self.api.find_jobs(self._mark(entry))
-        except OpusError:
-            return None
-        # More than one: which of them is ours to execute cannot be told apart, and a new one costs nothing.
-        return found[0] if len(found) == 1 else None
-
-    async def _learn_fresh_word(self, entry: Entry) -> None:
-        """Once a run: hear what a shell says that was certainly never executed."""
-        if self.fresh_word is not None or self._learning or entry.job_id is None:
-            return
-        self._learning = True
-        try:
-            self.fresh_word = (await self.api.fetch_status(entry.job_id)).word
-        except NotFound:
-            self.fresh_word = ""
-        except OpusError:
-            return
-        finally:
-            self._learning = False
+    # -- execute ----------------------------------------------------------------------------------------
 
     async def _execute(self, entry: Entry, payload: Mapping[str, Any]) -> None:
         assert entry.job_id is not None
         await self.reporter.move(entry, RowState.EXECUTING, error=None)
         try:
             await self.api.send_execute(entry.job_id, payload)
-        except (AnswerLost, ReplyUnreadable):
-            await self.settle(entry, payload)
+        except (AnswerLost, ReplyUnreadable) as error:
+            await self.settle(entry, payload, lost=error)
             return
         except RequestRefused as error:
-            if error.status == 409 or any("already" in each.lower() for each in error.messages):
-                await self.settle(entry, payload)
+            if _may_have_acted(error):
+                await self.settle(entry, payload, refusal=error)
                 return
             if not isinstance(error, (RateLimited, ServiceKeyRefused)):
                 raise
@@ -220,181 +162,103 @@ class RowProtocol:
             raise
         await self.reporter.move(entry, RowState.RUNNING, acked_at=self.reporter.now())
 
-    # -- when the answer to execute was lost ------------------------------------------------------------
-
-    async def settle(self, entry: Entry, payload: Mapping[str, Any] | None = None, *, wait_first: bool = True) -> None:
+    async def settle(
+        self,
+        entry: Entry,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        wait_s: float | None = None,
+        lost: OpusError | None = None,
+        refusal: RequestRefused | None = None,
+    ) -> None:
         """Find out whether a job was started whose acknowledgement never came.
 
         Ends in running (a witness saw it), in another execute of the same id (three witnesses agree that
         it never started), or in uncertain.
+
+        Parameters
+        ----------
+        entry : Entry
+        payload : Mapping, optional
+            What was sent; made again from the row when left out.
+        wait_s : float, optional
+            The settling time; None takes the configured one.
+        lost : OpusError, optional
+            How the answer was lost.
+        refusal : RequestRefused, optional
+            A no that does not prove that nothing was started. Where the witnesses agree with it, it stands.
+
+        Raises
+        ------
+        RequestRefused
+            ``refusal``, when the job never started.
+        AnswerLost
+            Lost several times in a row, and the witnesses agree each time that it never started.
         """
         assert entry.job_id is not None
-        if wait_first:
-            await asyncio.sleep(self.timing.settle_s)
-        heard = "nobody answered"
-        for asked in range(self.timing.settle_asks):
+        await asyncio.sleep(self.timing.settle_s if wait_s is None else wait_s)
+        sends_inputs = bool(payload)
+        if payload is None:
+            sends_inputs = bool(await asyncio.to_thread(self.inputs_of, entry))
+        testimony = await self.hear_out(entry.job_id, sends_inputs=sends_inputs)
+        if testimony.started:
+            sent_at = entry.sent_at or self.reporter.now()
+            await self.reporter.move(entry, RowState.RUNNING, acked_at=entry.acked_at or sent_at, error=None)
+        elif testimony.started is None:
+            await self.reporter.move(entry, RowState.UNCERTAIN, error=_explain_doubt(entry.job_id, testimony.heard))
+        elif refusal is not None:
+            raise refusal
+        else:
+            await self._execute_again(entry, payload or await self._payload_again(entry), lost)
+
+    def inputs_of(self, entry: Entry) -> Mapping[str, Any]:
+        """What is to be sent for a row, files as they lie on this machine."""
+        return self._load(entry).inputs
+
+    async def hear_out(self, job_id: str, *, sends_inputs: bool, asks: int | None = None) -> Testimony:
+        """Hear the witnesses until they can tell, at most ``settle_asks`` times."""
+        testimony = Testimony(None, "nobody answered")
+        for asked in range(self.timing.settle_asks if asks is None else asks):
             if asked:
                 await asyncio.sleep(self.timing.wait_s(asked))
-            started, heard = await self._hear_witnesses(entry.job_id)
-            if started:
-                sent_at = entry.sent_at or self.reporter.now()
-                await self.reporter.move(entry, RowState.RUNNING, acked_at=entry.acked_at or sent_at, error=None)
-                return
-            if started is False:
-                if payload is None:
-                    payload = await self._payload_again(entry)
-                if not self._may_execute(entry):
-                    await self.reporter.move(entry, RowState.INITIATED, error=None)
-                    return
-                entry.executes += 1
-                if entry.executes >= EXECUTE_TRIES:
-                    await self.reporter.move(entry, RowState.INITIATED, error=None)
-                    raise AnswerLost(
-                        "Execute was lost several times; Opus says that the job never started",
-                        where=f"job {entry.job_id}",
-                    )
-                await self._execute(entry, payload)
-                return
-        await self.reporter.move(
-            entry,
-            RowState.UNCERTAIN,
-            error=(
-                f"execute was sent for job {entry.job_id}, no answer came, and Opus cannot tell whether it runs "
-                f"({heard}). It may be running and may be charged; it was NOT sent again. run.reconcile() asks again; "
-                "run.retry(states={'uncertain'}) sends it anew."
-            ),
-        )
+            testimony = await self.witnesses.hear(job_id, sends_inputs=sends_inputs)
+            if testimony.started is not None:
+                break
+        return testimony
+
+    async def _execute_again(self, entry: Entry, payload: Mapping[str, Any], lost: OpusError | None) -> None:
+        if not self._may_execute(entry):
+            await self.reporter.move(entry, RowState.INITIATED, error=None)
+            return
+        entry.executes += 1
+        if entry.executes >= EXECUTE_TRIES:
+            entry.executes = 0
+            error = AnswerLost(
+                "Execute was lost several times; Opus says that the job never started",
+                where=f"job {entry.job_id}",
+                came_back=None if lost is None else lost.came_back,
+            )
+            await self.reporter.move(entry, RowState.INITIATED, error=str(error))
+            raise error
+        await self._execute(entry, payload)
 
     async def _payload_again(self, entry: Entry) -> dict[str, Any]:
         row = await asyncio.to_thread(self._load, entry)
         urls = await self.uploads.urls_for(row.inputs)
         return build_payload(self._inputs, row.inputs, lambda file: urls[file.path])
 
-    async def _hear_witnesses(self, job_id: str) -> tuple[bool | None, str]:
-        """Did it start? True, False when all three say no, None when that cannot be told; and what was heard."""
-        try:
-            state = await self.api.fetch_status(job_id)
-        except NotFound:
-            state = JobState("pending", "")
-        except ServiceKeyRefused:
-            raise
-        except OpusError as error:
-            return None, f"status: {error.came_back or error.what}"
-        if self.fresh_word is None:
-            if state.name not in {"pending", "unknown"}:
-                return True, f"status: {state.word}"
-        elif state.word != self.fresh_word and state.name != "unknown":
-            return True, f"status: {state.word}"
-        try:
-            audit = await self.api.fetch_audit(job_id)
-            detail = await self.api.fetch_detail(job_id)
-        except ServiceKeyRefused:
-            raise
-        except OpusError as error:
-            return None, f"status: {state.word}; then {error.came_back or error.what}"
-        if audit is not None and _shows_work(read_audit(audit, job_id)):
-            return True, "audit: work was done"
-        if not isinstance(detail, Mapping):
-            return None, f"status: {state.word}; the detail of a job cannot be read here"
-        if detail.get("input"):
-            # Inputs that were stored when the shell was made prove nothing.
-            started = None if self._parameters.initial_input else True
-            return started, f"status: {state.word}; detail: it holds inputs"
-        if self.fresh_word is None or state.word != self.fresh_word:
-            return None, f"status: {state.word}"
-        return False, "status, audit and detail agree that it never started"
 
-    # -- on the way out ---------------------------------------------------------------------------------
+def _may_have_acted(error: RequestRefused) -> bool:
+    """A conflict, "already", or a 2xx that says no: none of them proves that nothing runs.
 
-    async def collect(self, entry: Entry, state: JobState) -> None:
-        """Fetch what an ended job leaves, and bring the row to its end."""
-        assert entry.job_id is not None
-        if entry.state is not RowState.COLLECTING or entry.word != state.word:
-            await self.reporter.move(entry, RowState.COLLECTING, word=state.word, error=None)
-        end = _ENDS[state.name]
-        error: str | None = None
-        results: str | None = None
-        if end is RowState.COMPLETED:
-            results, error = await self._results(entry.job_id)
-        kept, audit = await self._audit(entry.job_id)
-        if end is not RowState.COMPLETED:
-            error = _explain_end(state, audit, self._inputs)
-        await self.reporter.move(
-            entry,
-            end,
-            word=state.word,
-            error=error,
-            results=results,
-            audit=kept,
-            started_at=None if audit is None else audit.started_at,
-            ended_at=None if audit is None else audit.ended_at,
-        )
-
-    async def _results(self, job_id: str) -> tuple[str | None, str | None]:
-        why = "they were not there yet"
-        for asked in range(self.timing.results_asks):
-            if asked:
-                await asyncio.sleep(self.timing.wait_s(asked))
-            try:
-                reply = await self.api.fetch_results(job_id)
-            except ServiceKeyRefused:
-                raise
-            except PASSING as error:
-                why = error.came_back or error.what
-                continue
-            except OpusError as error:
-                return None, f"completed, but its results cannot be read: {error}"
-            if reply is not None:
-                return reply.text, None
-        return None, f"completed, but its results could not be fetched ({why}); run.reconcile() asks again"
-
-    async def _audit(self, job_id: str) -> tuple[str | None, Audit | None]:
-        if not self.fetch_audit:
-            return None, None
-        try:
-            found = await self.api.fetch_audit(job_id)
-        except ServiceKeyRefused:
-            raise
-        except OpusError:
-            # An audit is a help, never a reason to call a row anything else than Opus called it.
-            return None, None
-        if found is None:
-            return None, None
-        short = shorten_audit(found)
-        return json.dumps(short, ensure_ascii=False), read_audit(short, job_id)
+    A status of 0 is how a refusal looks that came inside a 2xx without a number of its own.
+    """
+    return error.status in {0, 409} or any("already" in each.lower() for each in error.messages)
 
 
-_ENDS = {
-    "completed": RowState.COMPLETED,
-    "failed": RowState.FAILED,
-    "cancelled": RowState.CANCELLED,
-    "timed_out": RowState.TIMED_OUT,
-}
-
-
-def _shows_work(audit: Audit) -> bool:
-    """Anything beyond the making of the shell."""
-    if audit.nodes_done:
-        return True
-    return any(entry.source == "nodes" or "initiat" not in (entry.event or "").lower() for entry in audit.entries)
-
-
-def _explain_end(state: JobState, audit: Audit | None, inputs: Schema) -> str:
-    said = f"Opus says {state.word}"
-    if audit is None:
-        return said
-    nodes = [each for each in audit.failed_nodes if each]
-    errors = [entry.error for entry in audit.entries if entry.error]
-    if nodes:
-        said += f" at node {nodes[0]!r}"
-    if errors:
-        said += f": {errors[0]}"
-    elif state.name == "failed" and audit.started_at is not None and audit.ended_at is not None:
-        brief = audit.ended_at - audit.started_at < 1.0
-        if brief and (audit.nodes_done or 0) <= 1:
-            said += (
-                ". It failed at once and without a word: this is what Opus does when a value's type is not what "
-                "its input expects"
-                + (f" ({', '.join(sorted({each.type for each in inputs if each.type}))})" if len(inputs) else "")
-            )
-    return said
+def _explain_doubt(job_id: str, heard: str) -> str:
+    return (
+        f"execute was sent for job {job_id}, no answer came, and Opus cannot tell whether it runs "
+        f"({heard}). It may be running and may be charged; it was NOT sent again. run.reconcile() asks again; "
+        "run.retry(states={'uncertain'}) sends it anew."
+    )

@@ -11,22 +11,31 @@ from typing import Any
 
 from opus_nb import loop
 from opus_nb.batch.book import Book, SheetRow
-from opus_nb.batch.engine import Engine, Limits
+from opus_nb.batch.collecting import Collector
+from opus_nb.batch.engine import Engine
 from opus_nb.batch.entry import Entry, Reporter
 from opus_nb.batch.history import read_past
 from opus_nb.batch.identity import Identities
-from opus_nb.batch.intake import Intake
+from opus_nb.batch.intake import Intake, known_entry
 from opus_nb.batch.lock import RunLock
 from opus_nb.batch.polling import PollSchedule
-from opus_nb.batch.protocol import RowProtocol, Timing
+from opus_nb.batch.protocol import RowProtocol
+from opus_nb.batch.reconciling import AccountLine, Reconciler
+from opus_nb.batch.shells import Shells
+from opus_nb.batch.stopping import Limits, describe_shared
+from opus_nb.batch.timing import Timing
 from opus_nb.batch.uploads import Uploads
+from opus_nb.batch.witnesses import Witnesses
 from opus_nb.errors import OpusError, RunHalted
-from opus_nb.job import Observer, RowState
+from opus_nb.job import Observer
 from opus_nb.service.api import InitiateParameters, JobApi
 from opus_nb.service.audits import shorten_audit
 from opus_nb.service.schema import Schema
 
 __all__ = ["Runner"]
+
+# So many rows are compared with each other when a run stops because too many failed alike.
+COMPARED = 200
 
 
 class Runner:
@@ -44,6 +53,10 @@ class Runner:
     limits : Limits
     observers : sequence of Observer
     timing : Timing, optional
+    schedule : PollSchedule, optional
+        When to ask after jobs; None learns from the ledger.
+    on_stop : callable, optional
+        Told in words when the run stops starting rows because too many failed alike.
     """
 
     def __init__(
@@ -54,23 +67,32 @@ class Runner:
         limits: Limits,
         observers: Sequence[Observer] = (),
         timing: Timing | None = None,
+        schedule: PollSchedule | None = None,
+        on_stop: Callable[[str], None] = lambda why: None,
     ) -> None:
         record = book.record_of_run
         about = record.about
         self.book = book
         self.api = api
+        self.stop_reason: str | None = None
         self._lock: RunLock | None = None
         self._recorded = True
         self._more = asyncio.Event()
         self._future: Future[None] | None = None
-        self._observers = list(observers)
-        reporter = Reporter(book, self._observers)
+        self._on_stop = on_stop
+        timing = timing or Timing()
+        self._reporter = Reporter(book, observers)
         identities = Identities(record.workflow_id, about.get("version"), about.get("names") or {}, book)
         self._intake = Intake(book, identities, is_recorded=lambda: self._recorded, more=self._more)
         inputs = Schema.from_json(about["inputs"])
+        parameters = InitiateParameters(**about["parameters"])
+        self._names = {each.variable_name: each.display_name or each.variable_name for each in inputs}
+        self._collector = Collector(
+            api, self._reporter, inputs=inputs, fetch_audit=bool(about.get("fetch_audit", True)), timing=timing
+        )
         self._protocol = RowProtocol(
             api,
-            reporter,
+            self._reporter,
             Uploads(
                 api,
                 book,
@@ -79,21 +101,28 @@ class Runner:
                 access_scope=about.get("access_scope") or "workspace",
                 base_url=api.wire.base_url,
             ),
+            shells=Shells(api, book, marker=record.uid, known=book.job_ids()),
+            witnesses=Witnesses(
+                api,
+                fresh_word=about.get("fresh_word"),
+                remember=lambda word: book.keep_about(fresh_word=word),
+                stores_inputs=bool(parameters.initial_input),
+            ),
             inputs=inputs,
-            parameters=InitiateParameters(**about["parameters"]),
+            parameters=parameters,
             load=self._intake.load,
-            marker=record.uid,
-            fetch_audit=bool(about.get("fetch_audit", True)),
             timing=timing,
-            fresh_word=about.get("fresh_word"),
             may_execute=self._may_execute,
         )
         self.engine = Engine(
             self._protocol,
-            reporter,
-            schedule=PollSchedule(read_past(book.ledger, record.workflow_id), expected_s=about.get("time_s")),
+            self._collector,
+            self._reporter,
+            schedule=schedule
+            or PollSchedule(read_past(book.ledger, record.workflow_id), expected_s=about.get("time_s")),
             limits=limits,
             executed=book.executed(),
+            on_stop=self._explain_stop,
         )
 
     # -- from any thread --------------------------------------------------------------------------------
@@ -172,8 +201,6 @@ class Runner:
             await self.engine.run(self._intake.entries())
             if self.engine.halted is None:
                 await recording
-            if self._protocol.fresh_word is not None:
-                self.book.change_about(fresh_word=self._protocol.fresh_word)
         finally:
             recording.cancel()
             await asyncio.gather(recording, return_exceptions=True)
@@ -204,14 +231,43 @@ class Runner:
     async def _reopen(self, positions: list[int]) -> int:
         keys = self.book.keys()
         known = self.book.known_jobs(keys[each] for each in positions if each in keys)
-        reporter = Reporter(self.book, self._observers)
         for position in positions:
             job = known.get(keys.get(position, ""))
-            if job is None:
-                continue
-            entry = Entry(position, job.key, job.attempt, job.state)
-            await reporter.move(entry, RowState.PLANNED, attempt=job.attempt + 1)
+            if job is not None:
+                await self.engine.open_attempt(known_entry(position, job.key, job))
         return len(known)
+
+    def _explain_stop(self, signature: tuple[str, str], positions: list[int]) -> None:
+        """Say what failed alike, and what the rows that did have in common."""
+        node, message = signature
+        where = f"at {node!r}" if node else "in the same way"
+        done = [each.position for each in self.book.page("completed", 0, COMPARED)]
+        shared = describe_shared(
+            [self._named_inputs(each) for each in positions[:COMPARED]], [self._named_inputs(each) for each in done]
+        )
+        self.stop_reason = (
+            f"Stopped: {len(positions)} rows failed {where}: {message} "
+            f"(rows {', '.join(str(self._label(each)) for each in positions[:8])}). {shared} "
+            "Nothing more is started; jobs at Opus go on. run.resume() goes on all the same."
+        )
+        self._on_stop(self.stop_reason)
+
+    def _named_inputs(self, position: int) -> dict[str, Any]:
+        inputs = self.book.row_at(position).inputs or {}
+        return {self._names.get(name, name): value for name, value in inputs.items()}
+
+    def _label(self, position: int) -> Any:
+        return json.loads(self.book.row_at(position).label)
+
+    async def reconcile(self) -> list[AccountLine]:
+        """Ask Opus about everything that is not certain; see `Reconciler.run`."""
+        return await Reconciler(
+            self.book,
+            self._protocol,
+            self._collector,
+            self._reporter,
+            engine=self.engine if self.is_alive else None,
+        ).run()
 
     async def fetch_missing_audits(self) -> None:
         """Fetch the audits of ended jobs that have none in the ledger yet; best effort."""

@@ -9,13 +9,15 @@ from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from opus_nb.batch.identity import local_files
-from opus_nb.errors import OpusError
+from opus_nb.errors import OpusError, RequestRefused, ServiceKeyRefused
 from opus_nb.job import Journal, LocalFile
 
 __all__ = ["Uploads"]
 
 # File bytes are held in memory while they travel; this many files at once bounds it.
 FILES_AT_ONCE = 4
+# What the store answers when an address has expired or its signature does not fit.
+EXPIRED = 403
 
 
 class _Sender(Protocol):
@@ -91,15 +93,24 @@ class Uploads:
                     where=file.path,
                     next_step="Nothing was sent for this row. Plan the sheet again to send the new content.",
                 )
-            url = await self._sender.send_file(
-                content,
-                name=file.path,
-                workflow_id=self._workflow_id,
-                workspace_id=self._workspace_id,
-                access_scope=self._access_scope,
-            )
+            try:
+                url = await self._send(content, file)
+            except RequestRefused as error:
+                if error.status != EXPIRED or isinstance(error, ServiceKeyRefused):
+                    raise
+                # The address had expired before the bytes were there; a new one is free.
+                url = await self._send(content, file)
         await self._journal.keep_upload(*which, self._scope, url)
         return url
+
+    async def _send(self, content: bytes, file: LocalFile) -> str:
+        return await self._sender.send_file(
+            content,
+            name=file.path,
+            workflow_id=self._workflow_id,
+            workspace_id=self._workspace_id,
+            access_scope=self._access_scope,
+        )
 
 
 def _read(path: str) -> bytes:

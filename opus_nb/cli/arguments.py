@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(f"opus-nb: {error}")
         return REFUSED
     except KeyboardInterrupt:
-        tell("Interrupted.")
+        tell("Interrupted. Nothing that was begun is lost: the same command again continues it.")
         return INTERRUPTED
 
 

@@ -73,9 +73,6 @@ What next
 
 
 def _save_all(run: Run, out: Path) -> Iterator[tuple[Path, str]]:
-    import matplotlib
-
-    matplotlib.use("Agg")
     yield run.save(out / "results.xlsx")[0], "one row per row of the sheet; jobs, audit and nodes on other sheets"
     audit = run.audit()
     audit.to_csv(out / "audit.csv", index=False)

@@ -78,6 +78,9 @@ def _see_through(run: Run, out: Path) -> int:
         run.wait()
     except OpusError as error:
         failure = error
+    except KeyboardInterrupt:
+        # It came between two of the moments at which wait() listens for one.
+        run.let_go()
     counts = run.counts
     left = int(counts.reindex(["queued", "running"]).fillna(0).sum())
     try:

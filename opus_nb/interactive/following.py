@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from opus_nb import loop
@@ -94,7 +95,7 @@ def _plain(value: Any) -> Any:
     """Return None for the many kinds of nothing, and JSON for what holds others."""
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | np.ndarray):
         return [_plain(each) for each in value]
     return None if pd.isna(value) else value
 

@@ -158,9 +158,15 @@ def _judged(source: InputSource, sheet: CheckedSheet, df: pd.DataFrame) -> _Judg
         samples=_samples(source.field.variable_name, sheet),
         bad=len(np.unique(positions[cells])),
         example=example,
-        problem=str(issues["problem"].iloc[whole[0]]) if len(whole) else "",
+        problem=_whole_problem(source, issues["problem"].iloc[whole[0]]) if len(whole) else "",
     )
     return _Judged(look, sheet.invalid)
+
+
+def _whole_problem(source: InputSource, problem: str) -> str:
+    if source.source == "missing":
+        return f"required, and nothing feeds it: {source.reason.removeprefix('open: ')}"
+    return str(problem)
 
 
 def _samples(name: str, sheet: CheckedSheet) -> tuple[str, ...]:

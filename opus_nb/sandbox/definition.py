@@ -337,7 +337,7 @@ def workflow(
 
 def _expect_seconds(nodes: Sequence[Node]) -> float:
     """About how long one job takes, nodes that start together counted once and people not at all."""
-    return sum(node.seconds for node in nodes if node.beside is None and not node.person) or 2.0
+    return round(sum(node.seconds for node in nodes if node.beside is None and not node.person), 3) or 2.0
 
 
 _AUDIT_BY_GENERATION: dict[Generation, AuditShape] = {"v1": "nodes_v1", "v2": "nodes_v2", "cases": "case"}

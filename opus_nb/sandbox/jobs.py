@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,7 +15,9 @@ from opus_nb.sandbox.timeline import Answer, NodeRun, Timeline
 
 Family = Literal["jobs", "cases"]
 FINAL_WORDS = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CANCELED", "TIMED_OUT", "STOPPED", "ERROR"})
-_FIRST_NUMBER = 2514
+# Milliseconds since 2025: a sandbox that is started anew must not hand out an id that an earlier one gave, or a
+# ledger that was kept would meet another row's job under it.
+_IDS_BEGAN_AT = 1_735_689_600
 
 
 @dataclass(slots=True)
@@ -107,6 +110,7 @@ class JobStore:
 
     def __init__(self) -> None:
         self._jobs: dict[tuple[Family, str], JobRecord] = {}
+        self._first_number = int((time.time() - _IDS_BEGAN_AT) * 1000)
         self._made = 0
 
     def __iter__(self) -> Iterator[JobRecord]:
@@ -126,7 +130,7 @@ class JobStore:
         now: float,
     ) -> JobRecord:
         """Make a shell: a job that was initiated and not executed."""
-        number = _FIRST_NUMBER + self._made
+        number = self._first_number + self._made
         self._made += 1
         job_id = str(number) if family == "jobs" else derive_uuid(f"case/{number}")
         job = JobRecord(job_id, family, version, title, description, now, initial)

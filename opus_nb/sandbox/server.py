@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -312,10 +313,7 @@ def serve_forever(
     **options
         Whatever `Sandbox` takes.
     """
-    with Sandbox(workflows, port=port, **options) as sandbox:
+    with contextlib.suppress(KeyboardInterrupt), Sandbox(workflows, port=port, **options) as sandbox:
         ready(sandbox.base_url)
-        try:
-            while sandbox.running:
-                time.sleep(0.2)
-        except KeyboardInterrupt:
-            return
+        while sandbox.running:
+            time.sleep(0.2)

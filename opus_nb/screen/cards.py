@@ -275,7 +275,7 @@ def failures_html(snapshot: TallySnapshot, *, budget: int = 2400) -> str:
         (
             f"{group.count:,}",
             f"{SIGNS.get(group.state, '')} {state_words(group.state)}",
-            group.example if group.count == 1 else group.signature,
+            group.example,
             f"row {clip(group.row, 40)}" + (f", job {group.job_id}" if group.job_id else ""),
         )
         for group in snapshot.failures

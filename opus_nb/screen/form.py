@@ -411,7 +411,8 @@ def _help_words(field: Field) -> str:
     words = [field.description] if field.description else []
     if field.kind in {"file", "files"} and field.default:
         shown = field.default[0] if isinstance(field.default, list) else field.default
-        words.append(f"The author's example is {clip(shown, 120)}; it is not sent.")
+        name = str(shown).split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1]
+        words.append(f"The author's own example, {clip(name, 60)}, is not sent.")
     return " ".join(words)
 
 

@@ -72,7 +72,17 @@ def complete_path(typed: str, extensions: tuple[str, ...]) -> list[str]:
     return found[:_MOST_COMPLETIONS]
 
 
+def _from_here(path: str) -> str:
+    """Return a path as one would type it: relative where it lies below the folder that we are in."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return path
+
+
 def _size_words(size: int) -> str:
+    if size < 1000:
+        return f"{size} byte{'' if size == 1 else 's'}"
     return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{size / 1000:.1f} kB"
 
 
@@ -171,7 +181,7 @@ class FileControl(Control):
     def write(self, value: Any) -> None:
         """Show a path, a `LocalFile` or an address."""
         missing = value is None or str(value) in {"nan", "NaT", "<NA>"}
-        self._path.value = "" if missing else value.path if isinstance(value, LocalFile) else str(value)
+        self._path.value = "" if missing else _from_here(value.path) if isinstance(value, LocalFile) else str(value)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Follow the path; an upload changes it too."""

@@ -38,6 +38,18 @@ class LinesControl(JsonControl):
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return coerce_value(self.field, lines) if lines else None
 
+    def write(self, value: Any) -> None:
+        """Show texts one per line where that is read back the same, anything else as JSON."""
+        shown = "\n".join(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else ""
+        if (
+            shown
+            and not shown.startswith("[")
+            and [line.strip() for line in shown.splitlines()] == value
+            and all(value)
+        ):
+            value = shown
+        super().write(value)
+
 
 def _head(field: Field) -> Any:
     import ipywidgets as widgets
@@ -87,9 +99,11 @@ class ListControl(Control):
 
         rows = []
         for control in self.items:
-            out = widgets.Button(icon="times", tooltip="take this one out", layout={"width": "36px"})
+            # The margin above is the height of a label: the button stands beside the box, not below it.
+            place = {"width": "36px", "margin": "21px 0 0 4px"}
+            out = widgets.Button(icon="times", tooltip="take this one out", layout=place)
             out.on_click(lambda _, gone=control: self._remove(gone))
-            rows.append(widgets.HBox([control.widget, out], layout={"align_items": "flex-end"}))
+            rows.append(widgets.HBox([control.widget, out], layout={"align_items": "flex-start"}))
         self._rows.children = tuple(rows)
 
     def _remove(self, control: Control) -> None:

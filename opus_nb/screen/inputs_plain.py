@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -42,6 +43,8 @@ _LONG_WORDS = (
     "letter",
 )
 WIDE = "620px"
+# From here on not every whole number is a float.
+_EXACT = 2.0**53
 
 
 class Control:
@@ -87,6 +90,10 @@ class Control:
     def watch(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` whenever the user changes something."""
         self.widget.observe(lambda _: changed(), "value")
+
+
+def _is_negative_zero(value: float) -> bool:
+    return value == 0 and math.copysign(1.0, value) < 0
 
 
 def _is_missing(value: Any) -> bool:
@@ -136,6 +143,11 @@ class NumberControl(Control):
         """Return an int or a float."""
         text = self.widget.value.strip()
         return coerce_value(self.field, text) if text else None
+
+    def write(self, value: Any) -> None:
+        """Show a number as people write it: 5000, not 5000.0."""
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
+        super().write(int(value) if whole and not _is_negative_zero(value) else value)
 
 
 class ChoiceControl(Control):

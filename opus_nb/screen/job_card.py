@@ -54,7 +54,9 @@ def job_card(
     """
     said = state_words(state)
     text = f"<Job {job_id or 'without id yet'} {said}{f': {clip(error, 80)}' if error else ''}>"
-    progress = f"{nodes_done} of {nodes_total} nodes" if nodes_done is not None and nodes_total else ""
+    # At the end the nodes of branches not taken are left over, which would read as if something was missing.
+    going = state in {"running", "waiting"} and nodes_done is not None and nodes_total
+    progress = f"{nodes_done} of {nodes_total} nodes" if going else ""
     return make_card(
         text,
         head(title or "Job", f"{SIGNS.get(state, '')} <b>{escape(said)}</b>"),
@@ -65,7 +67,7 @@ def job_card(
             duration_words(elapsed_s) if elapsed_s is not None else "",
         ),
         f'<progress max="{nodes_total}" value="{nodes_done}" aria-label="nodes done">{progress}</progress>'
-        if progress and state in {"running", "waiting"}
+        if progress
         else "",
         note_html(error or "", bad=True),
         _results_part(results) if results else "",
@@ -95,17 +97,22 @@ def value_html(value: Any) -> str:
     ------
     Contract, section 4.5 and trap T35.
     """
+    nothing = '<span class="on-soft">nothing</span>'
     if isinstance(value, list | tuple):
+        if not value:
+            return nothing
         shown = "<br>".join(value_html(each) for each in list(value)[:5])
         return shown + (f"<br>… and {len(value) - 5:,} more" if len(value) > 5 else "")
-    text = "" if value is None else str(value)
+    if value is None:
+        return nothing
+    text = str(value)
     if text.startswith(("https://", "http://")) and len(text) <= 300 and not any(ch.isspace() for ch in text):
         path = text.split("?", 1)[0].rstrip("/")
         name = escape(clip(path.rsplit("/", 1)[-1], 60))
         if "/media/private/" in path or path.startswith("https://files.opus.com/"):
             return f'<span title="{escape(text)}">{name}</span> <span class="on-soft">(a file at Opus)</span>'
         return f'<a href="{escape(text)}" target="_blank" rel="noopener noreferrer">{name}</a>'
-    return escape(clip(text, 300)) if value is not None else '<span class="on-soft">nothing</span>'
+    return escape(clip(text, 300))
 
 
 def _audit_part(audit: Sequence[Mapping[str, Any]], budget: int = 3000) -> str:

@@ -111,8 +111,7 @@ class Mapper:
         self._looking, self._dirty = False, False
         self._quiet = True
         self._lines = {
-            field.variable_name: _Line(field, self._offered(proposal, field.variable_name), self._changed)
-            for field in schema
+            field.variable_name: self._make_line(field, (proposal or {}).get(field.variable_name)) for field in schema
         }
         for name, column in (proposal or {}).items():
             self._lines[name].choose(column)
@@ -122,9 +121,10 @@ class Mapper:
         self._quiet = False
         self._paint(self._look(self._chosen(), self._fixed()))
 
-    def _offered(self, proposal: Mapping[str, Any] | None, name: str) -> list[Any]:
-        proposed = (proposal or {}).get(name)
-        return self._columns if proposed is None or proposed in self._columns else [proposed, *self._columns]
+    def _make_line(self, field: Field, proposed: Any) -> _Line:
+        if proposed is None or proposed in self._columns:
+            return _Line(field, self._columns, self._changed)
+        return _Line(field, [proposed, *self._columns], self._changed, together=proposed)
 
     def _build(self) -> None:
         import ipywidgets as widgets
@@ -292,13 +292,15 @@ class Mapper:
 class _Line:
     """One input: a drop-down, a box for a constant, and what the choice means."""
 
-    def __init__(self, field: Field, columns: list[Any], changed: Callable[[], None]) -> None:
+    def __init__(self, field: Field, columns: list[Any], changed: Callable[[], None], *, together: Any = None) -> None:
         import ipywidgets as widgets
 
         self.field = field
         self._columns = columns
         self._options: list[Any] = [_NOTHING, _CONSTANT, *columns]
         labels = ["(nothing)", "(a constant)", *(clip(column, 60) or "(no name)" for column in columns)]
+        if together is not None:
+            labels[2] = f"{together} (several columns)"
         self._choice = widgets.Dropdown(
             options=[(label, at) for at, label in enumerate(labels)],
             value=0,
@@ -307,12 +309,14 @@ class _Line:
             style={"description_width": "initial"},
         )
         self._constant = widgets.Text(
-            placeholder="the same value for every row", layout={"width": "220px", "display": "none"}
+            placeholder="the same value for every row",
+            layout={"width": "220px", "display": "none", "margin": "21px 0 0 6px"},
         )
-        self._about = widgets.HTML(layout={"flex": "1 1 240px", "width": "auto", "margin": "0 0 0 14px"})
+        # The margin above is the height of a label, so that the words stand beside the drop-down.
+        self._about = widgets.HTML(layout={"flex": "1 1 320px", "width": "auto", "margin": "19px 0 0 14px"})
         row = [self._choice, self._constant, self._about]
         self.widget = widgets.HBox(
-            row, layout={"align_items": "flex-end", "flex_flow": "row wrap", "margin": "0 0 8px 0"}
+            row, layout={"align_items": "flex-start", "flex_flow": "row wrap", "margin": "0 0 8px 0"}
         )
         self._given: Any = None
         self._choice.observe(lambda _: self._chosen(changed), "value")
@@ -357,7 +361,8 @@ class _Line:
         if look.samples:
             said = ", ".join(f"<code>{escape(clip(sample, 30))}</code>" for sample in look.samples[:3])
             parts.append(f"<div>{said}</div>")
-        why = [escape(clip(look.reason, 80))] if look.reason else []
+        # What is missing says why by itself.
+        why = [escape(clip(look.reason, 110))] if look.reason and not look.problem else []
         why += [f"score {look.score:.2f}"] if look.score is not None else []
         if why:
             parts.append(f'<div class="on-soft">{" · ".join(why)}</div>')

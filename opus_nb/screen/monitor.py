@@ -307,7 +307,7 @@ def _detail_html(snapshot: TallySnapshot) -> str:
             for note in snapshot.running
         )
         more = max(0, snapshot.counts.get("running", 0) - len(snapshot.running))
-        table = html_table(("row", "job", "since", "nodes done", "Opus says"), rows, budget=4000, more=more)
+        table = html_table(("row", "job", "for", "nodes done", "Opus says"), rows, budget=4000, more=more)
         parts.append(f"<div><b>{SIGNS['running']} In flight</b>, the longest first</div>{table}")
     parts += [waiting_html(snapshot), failures_html(snapshot)]
     return f'<div class="opus-nb">{"".join(parts)}</div>' if any(parts) else ""

@@ -20,6 +20,10 @@ FORM_STYLE = (
     ".opus-nb-form .widget-inline-hbox>textarea{flex:0 0 auto;height:auto;width:100%;box-sizing:border-box}"
     ".opus-nb-form .widget-dropdown,.opus-nb-form .widget-text,.opus-nb-form .widget-textarea{margin-bottom:0}"
     ".opus-nb-form .opus-nb-label{font-weight:600}"
+    # The arrow that comes with drop-downs is black in every theme.
+    'body[data-jp-theme-light=false] .opus-nb-form .widget-dropdown>select{background-image:url("data:image/svg+xml,'
+    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='none' stroke='%23ddd' "
+    "stroke-width='2' d='M5 7l4 4 4-4'/%3E%3C/svg%3E\")}"
     ".opus-nb-form .opus-nb-help{opacity:.78;font-size:12px;line-height:1.4;display:block;max-width:620px}"
     ".opus-nb-form .opus-nb-problem{border-left:3px solid var(--jp-error-color1,#d32f2f);padding-left:8px;"
     "line-height:1.4;display:block;max-width:620px}"

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
+from uuid import UUID
 
 from opus_nb.errors import SettingsError
 from opus_nb.job import JobState
 from opus_nb.service.schema import WorkflowRecord
+from opus_nb.service.unwrapping import unwrap
 from opus_nb.service.wire import Patience, Wire
 
-__all__ = ["SCOPES", "SOURCES", "InitiateParameters", "JobApi", "ResultsReply", "UploadAddress"]
+__all__ = [
+    "SCOPES",
+    "SOURCES",
+    "DownloadAddress",
+    "InitiateParameters",
+    "JobApi",
+    "ResultsReply",
+    "UploadAddress",
+    "is_uuid",
+]
 
 SOURCES = ("email-agent", "chat-agent", "scheduled", "api", "manual", "agent", "opus-ai", "web-app")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 SCOPES = ("all", "user", "workspace", "organization")
 
 
@@ -28,11 +44,16 @@ class InitiateParameters:
     workflow_version_id, workflow_version_number : str, int or None
         Pin a version; None runs the latest active one.
     ref_user_id, web_app_id, workspaces : str or None
-        ``workspaces`` is comma-separated; a list is joined.
+        ``workspaces`` is comma-separated; a list or tuple is joined.
     source : str
         One of `SOURCES`.
     initial_input : Mapping or None
-        Bare keys and values stored on the job; execute is needed all the same.
+        Bare keys and values stored on the job; execute is needed all the same. Dates become ISO text, and what
+        numpy and pandas wrap is unwrapped.
+
+    Source
+    ------
+    Initiate page, "Body Parameters".
     """
 
     workflow_id: str | None = None
@@ -54,17 +75,24 @@ class InitiateParameters:
                 where=f"source={self.source!r}",
                 next_step=f"One of: {', '.join(SOURCES)}.",
             )
+        for name in ("ref_user_id", "web_app_id"):
+            given = getattr(self, name)
+            if given is not None and not (isinstance(given, str) and given.strip()):
+                raise SettingsError(f"{name} must be text", where=f"{name}={given!r}")
+        for name in ("reference_entity_id", "workflow_version_id"):
+            if getattr(self, name) is not None and not is_uuid(getattr(self, name)):
+                raise SettingsError(
+                    f"{name} must be a UUID", where=f"{name}={getattr(self, name)!r}", next_step="Opus takes no other."
+                )
         number = self.workflow_version_number
         if number is not None and (isinstance(number, bool) or not isinstance(number, (int, float)) or number < 0):
             raise SettingsError("workflow_version_number must be a number", where=f"workflow_version_number={number!r}")
-        if self.initial_input is not None and not isinstance(self.initial_input, Mapping):
-            raise SettingsError("initial_input must be a mapping of names to values")
+        object.__setattr__(self, "workspaces", _join(self.workspaces))
+        if self.initial_input is not None:
+            object.__setattr__(self, "initial_input", _plain(self.initial_input))
 
     def body(self, title: str, description: str) -> dict[str, Any]:
         """The request body; what is None stays out."""
-        spaces = self.workspaces
-        if spaces is not None and not isinstance(spaces, str):
-            spaces = ",".join(each.strip() for each in spaces)
         values = {
             "workflowId": self.workflow_id,
             "referenceEntityId": self.reference_entity_id,
@@ -74,11 +102,64 @@ class InitiateParameters:
             "description": description,
             "refUserId": self.ref_user_id,
             "source": self.source,
-            "workspaces": spaces,
+            "workspaces": self.workspaces,
             "initialInput": None if self.initial_input is None else dict(self.initial_input),
             "webAppId": self.web_app_id,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+
+def is_uuid(text: object) -> bool:
+    """Whether this is written as a UUID."""
+    return isinstance(text, str) and _UUID.fullmatch(text) is not None
+
+
+def _join(spaces: object) -> str | None:
+    """Return workspace ids as Opus wants them: one text, with commas."""
+    if spaces is None:
+        return None
+    several = spaces.split(",") if isinstance(spaces, str) else spaces
+    if not isinstance(several, (list, tuple)) or not all(isinstance(each, str) and each.strip() for each in several):
+        raise SettingsError(
+            "workspaces must be ids: a list of them, or one text with commas", where=f"workspaces={spaces!r}"
+        )
+    return ",".join(each.strip() for each in several)
+
+
+def _plain(values: object) -> dict[str, Any]:
+    """Return bare keys and values as JSON can hold them, without numpy or pandas in them."""
+    if not isinstance(values, Mapping):
+        raise SettingsError("initial_input must be a mapping of names to values", where=f"initial_input={values!r}")
+    try:
+        plain: dict[str, Any] = unwrap(values)
+        return dict(json.loads(json.dumps(plain, allow_nan=False, default=_as_text)))
+    except (ValueError, TypeError) as error:
+        raise SettingsError("initial_input holds what JSON cannot", came_back=str(error)) from None
+
+
+def _as_text(value: object) -> str:
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    if isinstance(value, (UUID, Decimal, os.PathLike)):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} has no counterpart in JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadAddress:
+    """Where a file of a job can be had for a while.
+
+    Attributes
+    ----------
+    presigned_url : str
+        A secret that expires.
+    size : int or None
+        Bytes, where Opus says.
+    """
+
+    presigned_url: str = field(repr=False)
+    size: int | None = None
+    content_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

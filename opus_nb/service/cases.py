@@ -87,7 +87,9 @@ class CaseClient(Exchange):
     async def fetch_status(self, job_id: str) -> JobState:
         """Ask where one case stands; see `Client.fetch_status`."""
         reply = await self.wire.get(
-            f"/api/v1/case/{segment(job_id)}/status", doing=f"Asking for the status of case {job_id}"
+            f"/api/v1/case/{segment(job_id)}/status",
+            doing=f"Asking for the status of case {job_id}",
+            urgency=Urgency.STATUS,
         )
         return read_state(reply.body)
 

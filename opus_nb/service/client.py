@@ -7,11 +7,12 @@ from typing import Any
 
 from opus_nb.errors import NotFound, ServiceTrouble, SettingsError
 from opus_nb.job import JobState
-from opus_nb.service.api import SCOPES, InitiateParameters, ResultsReply, UploadAddress
-from opus_nb.service.exchange import Exchange, as_mapping, read_optional, read_results, segment
+from opus_nb.service.api import SCOPES, DownloadAddress, InitiateParameters, ResultsReply, UploadAddress
+from opus_nb.service.exchange import Exchange, as_mapping, read_download, read_optional, read_results, segment
 from opus_nb.service.pacing import Urgency
 from opus_nb.service.replies import read_job_id, read_state, read_upload_urls
 from opus_nb.service.schema import WorkflowRecord, read_workflow
+from opus_nb.service.spellings import look_up
 from opus_nb.service.wire import Patience
 
 __all__ = ["Client"]
@@ -95,7 +96,7 @@ class Client(Exchange):
             raise SettingsError(
                 "Opus does not know this access scope",
                 where=f"access_scope={access_scope!r}",
-                next_step=f"One of: {SCOPES}.",
+                next_step=f"One of: {', '.join(SCOPES)}.",
             )
         body = {"fileExtension": extension, "accessScope": access_scope}
         extra = {"originalName": original_name, "workflowId": workflow_id, "workspaceId": workspace_id}
@@ -187,7 +188,11 @@ class Client(Exchange):
         ------
         Quickstart, "Get Job Execution Status"; further words in the contract, section 3.
         """
-        reply = await self.wire.get(f"/job/{segment(job_id)}/status", doing=f"Asking for the status of job {job_id}")
+        reply = await self.wire.get(
+            f"/job/{segment(job_id)}/status",
+            doing=f"Asking for the status of job {job_id}",
+            urgency=Urgency.STATUS,
+        )
         return read_state(reply.body)
 
     async def fetch_results(self, job_id: str) -> ResultsReply | None:
@@ -225,17 +230,87 @@ class Client(Exchange):
         Contract, section 1.11.
         """
         try:
-            reply = await self.wire.get(
-                "/job/search", query={"query": words, "maxResults": 100}, doing="Searching jobs"
-            )
+            jobs = await self.search_jobs(query=words, limit=100)
         except (NotFound, ServiceTrouble):
             return []
-        jobs = reply.body.get("jobs") if isinstance(reply.body, Mapping) else None
         return [
             str(job["jobExecutionId"])
-            for job in jobs or ()
-            if isinstance(job, Mapping) and job.get("jobExecutionId") and words in str(job.get("title") or "")
+            for job in jobs
+            if job.get("jobExecutionId") and words in str(job.get("title") or "")
         ]
+
+    async def search_jobs(self, *, limit: int = 500, **filters: str | None) -> list[Mapping[str, Any]]:
+        """Search the jobs that this key can see, newest first, as JSON records; page after page up to ``limit``.
+
+        Parameters
+        ----------
+        limit : int
+            Records in all; Opus gives at most 100 a page.
+        **filters
+            As the route calls them: ``workflowId``, ``status`` (words with commas), ``query``, ``startDate``,
+            ``endDate`` (ISO dates), ``archiveStatus`` (``all``, ``archivedOnly``, ``nonArchivedOnly``), ...
+
+        Raises
+        ------
+        NotFound
+            This Opus has no such route.
+
+        Source
+        ------
+        Contract, section 1.11.
+        """
+        return await self._pages("/job/search", "jobs", limit, filters, "Searching jobs")
+
+    async def request_download(
+        self, file_url: str, *, workspace_id: str | None = None, expiry_s: int = 3600
+    ) -> DownloadAddress:
+        """Ask for an address to GET one file of a job from. Changes nothing.
+
+        Parameters
+        ----------
+        file_url : str
+            As the results name it; it cannot be opened itself.
+        workspace_id : str, optional
+            One generation of the service wants it.
+        expiry_s : int
+            How long the address shall live; Opus takes 60 to 86400.
+
+        Raises
+        ------
+        NotFound
+            There is no such file, or no such route: ``.messages`` begins with ``Cannot POST`` in that case.
+
+        Source
+        ------
+        Contract, sections 1.11 and 4.5, trap T35.
+        """
+        body = {"fileUrl": file_url, "customExpiry": expiry_s}
+        if workspace_id is not None:
+            body["workspaceId"] = workspace_id
+        reply = await self.wire.send(
+            "POST", "/job/file/download", body=body, doing="Asking where to download a file", repeatable=True
+        )
+        return DownloadAddress(*read_download(reply.body))
+
+    async def send_archive(self, job_id: str, *, archived: bool = True) -> None:
+        """Archive a job, or bring it back. Arriving twice does no harm.
+
+        Source
+        ------
+        Contract, section 1.11.
+        """
+        method, doing = ("POST", "Archiving") if archived else ("DELETE", "Bringing back")
+        path = f"/job/{segment(job_id)}/archive"
+        await self.wire.send(method, path, doing=f"{doing} job {job_id}", repeatable=True)
+
+    async def send_delete(self, job_id: str) -> None:
+        """Delete a job, for ever.
+
+        Source
+        ------
+        Contract, section 1.11.
+        """
+        await self.wire.send("DELETE", f"/job/{segment(job_id)}/delete", doing=f"Deleting job {job_id}")
 
     async def fetch_workflows(self, *, query: str | None = None, limit: int = 500) -> list[Mapping[str, Any]]:
         """List the workflows that this key can see, as JSON records; empty where the route does not answer.
@@ -244,20 +319,22 @@ class Client(Exchange):
         ------
         Contract, section 1.2.
         """
+        try:
+            return await self._pages("/workflow/private", "workflows", limit, {"query": query}, "Listing workflows")
+        except NotFound:
+            return []
+
+    async def _pages(
+        self, path: str, key: str, limit: int, filters: Mapping[str, str | None], doing: str
+    ) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
         while len(found) < limit:
-            try:
-                reply = await self.wire.get(
-                    "/workflow/private",
-                    query={"offset": len(found), "maxResults": min(100, limit - len(found)), "query": query},
-                    doing="Listing workflows",
-                )
-            except NotFound:
-                return found
-            page = reply.body.get("workflows") if isinstance(reply.body, Mapping) else None
-            if not page:
-                return found
-            found.extend(each for each in page if isinstance(each, Mapping))
-            if len(found) >= int(reply.body.get("totalCount") or 0):
-                return found
+            query = {"offset": len(found), "maxResults": min(100, limit - len(found)), **filters}
+            reply = await self.wire.get(path, query=query, doing=doing)
+            page = look_up(reply.body, key) if isinstance(reply.body, Mapping) else None
+            rows = [each for each in page if isinstance(each, Mapping)] if isinstance(page, list) else []
+            found.extend(rows)
+            total = look_up(reply.body, "totalCount") if isinstance(reply.body, Mapping) else None
+            if not rows or not isinstance(total, int) or len(found) >= total:
+                break
         return found

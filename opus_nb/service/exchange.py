@@ -7,13 +7,14 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from opus_nb.errors import AnswerLost, NotFound, RequestRefused
+from opus_nb.errors import AnswerLost, NotFound, ReplyUnreadable, RequestRefused
 from opus_nb.service.api import ResultsReply, UploadAddress
 from opus_nb.service.pacing import Urgency
+from opus_nb.service.spellings import look_up, name_keys, walk_wrappers
 from opus_nb.service.values import guess_mime
 from opus_nb.service.wire import Reply, Wire
 
-__all__ = ["Exchange", "as_mapping", "read_optional", "read_results", "segment"]
+__all__ = ["Exchange", "as_mapping", "read_download", "read_optional", "read_results", "segment"]
 
 # Only sent when the server insists on a callback: a valid address that nobody answers.
 PLACEHOLDER_CALLBACK = "https://example.com/opus-nb-no-callback"
@@ -129,6 +130,31 @@ async def read_optional(wire: Wire, path: str, doing: str) -> Any:
         return (await wire.get(path, doing=doing)).body
     except NotFound:
         return None
+
+
+def read_download(body: Any) -> tuple[str, int | None, str | None]:
+    """Read address, size and kind of a file from what ``POST /job/file/download`` answers.
+
+    Raises
+    ------
+    ReplyUnreadable
+        It holds no address. The error names keys only: a presigned address is a secret.
+
+    Source
+    ------
+    Contract, section 1.11.
+    """
+    for level in walk_wrappers(body, ("data", "result"), levels=1):
+        address = look_up(level, "presignedUrl")
+        if isinstance(address, str) and address.lower().startswith(("https://", "http://")):
+            size, kind = look_up(level, "contentLength"), look_up(level, "contentType")
+            if isinstance(size, str) and size.isdecimal():
+                size = int(size)
+            known = isinstance(size, int) and not isinstance(size, bool) and size >= 0
+            return address, size if known else None, kind if isinstance(kind, str) else None
+    raise ReplyUnreadable(
+        "Opus was asked where to download a file, and its answer holds no presignedUrl", came_back=name_keys(body)
+    )
 
 
 def segment(word: str) -> str:

@@ -31,10 +31,14 @@ from opus_nb.errors import (
 )
 from opus_nb.service.pacing import Pacer, Urgency
 from opus_nb.service.replies import inner_error, read_error_body, retry_after_s
-from opus_nb.service.transport import KeyHeader, certainly_never_left, open_http
+from opus_nb.service.transport import HttpClient, certainly_never_left, open_http
 from opus_nb.settings import Settings
 
 __all__ = ["Patience", "Reply", "Wire"]
+
+# The longest that a 503 may make its own request wait.
+LONGEST_NAMED_S = 120.0
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -90,9 +94,9 @@ class Wire:
     def __init__(self, settings: Settings, *, pacer: Pacer | None = None, patience: Patience | None = None) -> None:
         self._settings = settings
         self._key = settings.service_key
-        self._http: httpx.AsyncClient | None = None
+        self._http: HttpClient | None = None
         self.patience = patience or Patience()
-        self.pacer = pacer or Pacer(settings.max_requests_per_second)
+        self.pacer = pacer or Pacer.shared(settings.base_url, self._key.reveal(), settings.max_requests_per_second)
         self.sent = 0
 
     @property
@@ -100,9 +104,11 @@ class Wire:
         """The address that every path is appended to."""
         return self._settings.base_url
 
-    async def get(self, path: str, *, query: Mapping[str, Any] | None = None, doing: str) -> Reply:
+    async def get(
+        self, path: str, *, query: Mapping[str, Any] | None = None, doing: str, urgency: Urgency = Urgency.READ
+    ) -> Reply:
         """GET, repeated on 429, 5xx, lost connections and bodies that are cut off."""
-        return await self.send("GET", path, query=query, doing=doing, repeatable=True)
+        return await self.send("GET", path, query=query, doing=doing, repeatable=True, urgency=urgency)
 
     async def send(
         self,
@@ -131,7 +137,7 @@ class Wire:
         content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
         headers = {} if content is None else {"content-type": "application/json"}
 
-        def build(http: httpx.AsyncClient) -> httpx.Request:
+        def build(http: HttpClient) -> httpx.Request:
             params = {name: value for name, value in (query or {}).items() if value is not None}
             return http.build_request(
                 method, self.base_url + path, content=content, headers=headers, params=params or None
@@ -152,15 +158,15 @@ class Wire:
         """
         headers = {} if content_type is None else {"content-type": content_type}
 
-        def build(http: httpx.AsyncClient) -> httpx.Request:
+        def build(http: HttpClient) -> httpx.Request:
             return http.build_request("PUT", address, content=content, headers=headers)
 
         where = f"PUT to {urlsplit(address).hostname}"
         await loop.on_loop(self._repeat, build, doing, where, True, Urgency.START, self.patience, False)
 
     async def fetch_file(
-        self, address: str, take: Callable[[bytes], Any], *, start: int = 0, doing: str = "Downloading"
-    ) -> int:
+        self, address: str, take: Callable[[int, bytes], Any], *, start: int = 0, doing: str = "Downloading"
+    ) -> None:
         """GET the bytes behind a download address, as they come: no key, one try.
 
         Parameters
@@ -168,14 +174,10 @@ class Wire:
         address : str
             Presigned; it is a secret, and no error repeats more of it than its host.
         take : callable
-            Is given each piece, in order.
+            Is given each piece with its place in the file, in order. Begins at 0 where the other side does not
+            send parts.
         start : int
             Ask for the bytes from here on.
-
-        Returns
-        -------
-        int
-            Where the first byte that ``take`` was given stands: ``start``, or 0 where the other side sends all of it.
 
         Raises
         ------
@@ -184,7 +186,7 @@ class Wire:
         NeverSent, AnswerLost, ServiceTrouble
             What ``take`` has got so far is good; go on from there.
         """
-        return await loop.on_loop(self._stream, address, take, start, doing)
+        await loop.on_loop(self._stream, address, take, start, doing)
 
     async def aclose(self) -> None:
         """Close the connections; the wire opens them again when used."""
@@ -196,7 +198,7 @@ class Wire:
 
     async def _repeat(
         self,
-        build: Callable[[httpx.AsyncClient], httpx.Request],
+        build: Callable[[HttpClient], httpx.Request],
         doing: str,
         where: str,
         repeatable: bool,
@@ -229,11 +231,13 @@ class Wire:
             failures += 1
             if failures >= patience.attempts:
                 raise found
-            await asyncio.sleep(patience.wait_s(failures))
+            # A 503 may name a time: later, which is for this request alone to keep.
+            named_s = getattr(found, "retry_after_s", None) or 0.0
+            await asyncio.sleep(max(patience.wait_s(failures), min(LONGEST_NAMED_S, named_s)))
 
     async def _once(
         self,
-        build: Callable[[httpx.AsyncClient], httpx.Request],
+        build: Callable[[HttpClient], httpx.Request],
         doing: str,
         where: str,
         urgency: Urgency,
@@ -250,7 +254,7 @@ class Wire:
         failure: Exception
         try:
             # Redirects are never followed: a body could be sent twice, or the key reach another host.
-            response = await http.send(request, auth=KeyHeader(self._key) if with_key else None)
+            response = await http.send(request, key=self._key if with_key else None)
         except httpx.TransportError as error:
             failure = error
         except (httpx.InvalidURL, httpx.DecodingError) as error:
@@ -259,32 +263,38 @@ class Wire:
             found = self._judge(response, doing, where, with_key)
             if isinstance(found, RateLimited):
                 self.pacer.slow_down(found.retry_after_s, sent_at=sent_at)
+            elif with_key:
+                (self.pacer.went_wrong if isinstance(found, ServiceTrouble) else self.pacer.went_well)()
             return found
         finally:
             self.pacer.done()
+        if with_key:
+            self.pacer.went_wrong()
         return self._lost(failure, doing, where)
 
-    async def _stream(self, address: str, take: Callable[[bytes], Any], start: int, doing: str) -> int:
+    async def _stream(self, address: str, take: Callable[[int, bytes], Any], start: int, doing: str) -> None:
         http = self._open()
         where = f"GET from {urlsplit(address).hostname}"
         headers = {"accept": "*/*", "accept-encoding": "identity"} | ({"range": f"bytes={start}-"} if start else {})
         failure: Exception
         self.sent += 1
         try:
-            request = http.build_request("GET", address, headers=headers)
-            async with http.stream(request.method, request.url, headers=request.headers) as response:
-                if response.status_code not in {200, 206}:
-                    await response.aread()
-                    found = self._judge(response, doing, where, False)
-                else:
-                    begin = start if response.status_code == 206 else 0
+            response = await http.send(http.build_request("GET", address, headers=headers), stream=True)
+            try:
+                if response.status_code in {200, 206}:
+                    place = start if response.status_code == 206 else 0
                     async for piece in response.aiter_bytes():
-                        take(piece)
-                    return begin
+                        take(place, piece)
+                        place += len(piece)
+                    return
+                await response.aread()
+            finally:
+                await response.aclose()
         except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
             failure = error
         else:
-            raise _as_error(found, doing, where)
+            found = self._judge(response, doing, where, False)
+            raise found if isinstance(found, OpusError) else ReplyUnreadable(f"{doing}: no file came", where=where)
         raise self._lost(failure, doing, where)
 
     def _lost(self, failure: Exception, doing: str, where: str) -> OpusError:
@@ -363,19 +373,13 @@ class Wire:
             # A 500 that asking again will not change (contract, section 1.1).
             return RequestRefused(what, next_step=_explain(said), **parts)
         if status >= 500 or status == 408:
-            return ServiceTrouble(what, next_step=_explain(said), **parts)
+            return ServiceTrouble(what, next_step=_explain(said), retry_after_s=wait_s, **parts)
         return RequestRefused(what, next_step=_explain(said), **parts)
 
-    def _open(self) -> httpx.AsyncClient:
+    def _open(self) -> HttpClient:
         if self._http is None:
             self._http = open_http(self._settings)
         return self._http
-
-
-def _as_error(found: Reply | OpusError, doing: str, where: str) -> OpusError:
-    if isinstance(found, OpusError):
-        return found
-    return ReplyUnreadable(f"{doing}: no file came back", where=where, came_back=str(found.status), status=found.status)
 
 
 def _json_or_none(content: bytes) -> Any:

@@ -134,7 +134,7 @@ class Names:
         if column_first or input_first:
             return "column first" if column_first else "input first"
         # Neither reading works: complain about the name that is unknown in the more plausible one.
-        if key_inputs and not key_columns:
+        if key_inputs and (key_input_exact or not key_columns):
             return "input first"
         if other_columns and not other_inputs:
             return "input first"

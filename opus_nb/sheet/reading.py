@@ -93,6 +93,14 @@ def read_sheet(
     return frame
 
 
+def _how_to_open(reason: Exception) -> str:
+    if isinstance(reason, FileNotFoundError):
+        return f"The current folder is {Path.cwd()}."
+    if isinstance(reason, IsADirectoryError):
+        return "Name a workbook in this folder; files_table() makes a table of the files themselves."
+    return "Close it in other programs, check that you may read it, and try again."
+
+
 def _open_grid(path: Path, sheet: int | str | None, encoding: str | None, delimiter: str | None) -> Grid:
     try:
         with path.open("rb") as stream:
@@ -102,11 +110,15 @@ def _open_grid(path: Path, sheet: int | str | None, encoding: str | None, delimi
             "The sheet cannot be opened",
             where=str(path),
             came_back=getattr(reason, "strerror", None) or str(reason),
-            next_step=f"The current folder is {Path.cwd()}." if isinstance(reason, FileNotFoundError) else None,
+            next_step=_how_to_open(reason),
         ) from reason
     suffix = path.suffix.lower()
     if not head:
-        raise SheetUnreadable("The file is empty (0 bytes)", where=str(path))
+        raise SheetUnreadable(
+            "The file is empty (0 bytes)",
+            where=str(path),
+            next_step="Was it still being copied or saved? Open it in a spreadsheet program and look.",
+        )
     if head.startswith(b"PK\x03\x04"):
         if b"opendocument" in head[:200]:
             raise _not_a_table(path, "an OpenDocument sheet", "Save it as xlsx.")

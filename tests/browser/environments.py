@@ -40,7 +40,9 @@ class KernelEnv:
     @property
     def environ(self) -> dict[str, str]:
         """What has to be set for it."""
-        return {} if self.overlay is None else {"PYTHONPATH": str(self.overlay)}
+        if self.overlay is None:
+            return {}
+        return {"PYTHONPATH": os.pathsep.join([str(self.overlay), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def python_of(name: str) -> Path:

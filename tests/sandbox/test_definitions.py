@@ -218,7 +218,7 @@ def test_close_does_not_wait_for_a_slow_function() -> None:
         client.post("/job/execute", json={"jobExecutionId": job, "jobPayloadSchemaInstance": {}})
         begun = time.perf_counter()
         sandbox.close()
-        assert time.perf_counter() - begun < 1.5
+        assert time.perf_counter() - begun < 3
     release.set()
 
 

@@ -28,18 +28,20 @@ def _purchase(visitor: Any, amount: float = 120.0) -> str:
 
 def test_job_passes_through_its_nodes(patient: Any, payload_of: Any) -> None:
     """While it runs the audit shows how far it is; nothing but the clock moves it."""
+    patient.sandbox.fault("execute", "script", seconds=600)
     job = patient.run(DOSSIER_ID, payload_of(patient), to_the_end=False)
     seen = []
-    for _ in range(400):
+    while patient.status(job) == "IN_PROGRESS":
         audit = patient.get(job, "audit").json()
-        seen.append((patient.status(job), audit["running_node"], audit["nb_executed_nodes"]))
-        if seen[-1][0] != "IN_PROGRESS":
-            break
-        patient.sandbox.advance(0.05)
-    assert seen[-1] == ("COMPLETED", None, 5)
-    running = list(dict.fromkeys(node for _, node, _ in seen if node))
+        seen.append((audit["running_node"], audit["nb_executed_nodes"]))
+        patient.sandbox.advance(10)
+    assert 55 <= len(seen) <= 61
+    running = list(dict.fromkeys(node for node, _ in seen))
     assert running[-3:] == ["Read documents", "Find passages", "Write summary"]
-    assert [count for _, _, count in seen] == sorted(count for _, _, count in seen)
+    counts = [count for _, count in seen]
+    assert counts == sorted(counts)
+    assert set(counts) >= {1, 2, 3}
+    assert patient.get(job, "audit").json()["nb_executed_nodes"] == 5
 
 
 def test_real_time_passes_too(visitor: Any, payload_of: Any) -> None:
@@ -201,8 +203,9 @@ def test_queued_job_still_looks_like_a_shell(serve: Callable[..., Any]) -> None:
 def test_jobs_run_side_by_side(patient: Any, payload_of: Any) -> None:
     """Executed jobs do not wait for each other, and the books know how many ran at once."""
     payload = payload_of(patient)
+    patient.sandbox.fault("execute", "script", seconds=600)
     jobs = [patient.run(DOSSIER_ID, payload, to_the_end=False) for _ in range(20)]
-    patient.sandbox.advance(100)
+    patient.sandbox.advance(601)
     assert {patient.status(job) for job in jobs} == {"COMPLETED"}
     assert patient.sandbox.books()["peak_running"] == 20
 

@@ -148,7 +148,7 @@ class TestValues:
         """The author's sample is a start; the author's file is shown and not sent."""
         assert form.value == {"v_amount": 12.5}
         texts = [widget.value for widget in walk(form.widget) if type(widget).__name__ == "HTML"]
-        assert any("https://files.example/author.pdf; it is not sent" in text for text in texts)
+        assert any("The author&#x27;s own example, author.pdf, is not sent." in text for text in texts)
 
     def test_false_and_zero_are_values(self, form):
         """No is an answer, nothing is none."""

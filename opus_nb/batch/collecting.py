@@ -1,0 +1,170 @@
+"""What an ended job leaves: its results, its audit, and why it ended as it did."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Collection
+
+from opus_nb.batch.entry import Entry, Reporter
+from opus_nb.batch.timing import PASSING, Timing
+from opus_nb.errors import OpusError, RequestRefused, ServiceKeyRefused
+from opus_nb.job import JobState, RowState
+from opus_nb.service.api import JobApi
+from opus_nb.service.audits import Audit, read_audit, shorten_audit
+from opus_nb.service.schema import Schema
+
+__all__ = ["Collector", "failure_signature"]
+
+_ENDS = {
+    "completed": RowState.COMPLETED,
+    "failed": RowState.FAILED,
+    "cancelled": RowState.CANCELLED,
+    "timed_out": RowState.TIMED_OUT,
+}
+
+
+class Collector:
+    """Fetches what ended jobs leave and brings their rows to an end.
+
+    Parameters
+    ----------
+    api : JobApi
+    reporter : Reporter
+    inputs : Schema
+        For a hint when a job failed without a word.
+    fetch_audit : bool
+    timing : Timing
+    """
+
+    def __init__(self, api: JobApi, reporter: Reporter, *, inputs: Schema, fetch_audit: bool, timing: Timing) -> None:
+        self._api = api
+        self._reporter = reporter
+        self._inputs = inputs
+        self._fetch_audit = fetch_audit
+        self._timing = timing
+
+    async def collect(self, entry: Entry, state: JobState) -> None:
+        """Fetch what an ended job leaves, and bring the row to its end.
+
+        Raises
+        ------
+        ServiceKeyRefused
+            The key is refused for the results; the row stays where it is, and is collected when it is opened again.
+        """
+        assert entry.job_id is not None
+        if entry.state is not RowState.COLLECTING or entry.word != state.word:
+            await self._reporter.move(entry, RowState.COLLECTING, word=state.word, error=None)
+        end = _ENDS[state.name]
+        error: str | None = None
+        results: str | None = None
+        if end is RowState.COMPLETED:
+            results, error = await self._results(entry.job_id)
+        kept, audit, note = await self._audit(entry.job_id)
+        if end is not RowState.COMPLETED:
+            error = _explain_end(state, audit, self._inputs)
+            entry.signature = _signature_of_end(state, audit)
+        await self._reporter.move(
+            entry,
+            end,
+            word=state.word,
+            error="; ".join(each for each in (error, note) if each) or None,
+            results=results,
+            audit=kept,
+            started_at=None if audit is None else audit.started_at,
+            ended_at=None if audit is None else audit.ended_at,
+        )
+
+    async def fill(self, entry: Entry, missing: Collection[str]) -> None:
+        """Fetch what a completed row lacks, once, and write down what came."""
+        assert entry.job_id is not None
+        results: str | None = None
+        if "results" in missing:
+            reply = await self._api.fetch_results(entry.job_id)
+            results = None if reply is None else reply.text
+        kept, audit, note = await self._audit(entry.job_id) if "audit" in missing else (None, None, None)
+        if results is None and kept is None:
+            return
+        lacks_results = "results" in missing and results is None
+        await self._reporter.move(
+            entry,
+            entry.state,
+            error=entry.error if lacks_results else note,
+            results=results,
+            audit=kept,
+            started_at=None if audit is None else audit.started_at,
+            ended_at=None if audit is None else audit.ended_at,
+        )
+
+    async def _results(self, job_id: str) -> tuple[str | None, str | None]:
+        why = "they were not there yet"
+        for asked in range(self._timing.results_asks):
+            if asked:
+                await asyncio.sleep(self._timing.wait_s(asked))
+            try:
+                reply = await self._api.fetch_results(job_id)
+            except ServiceKeyRefused:
+                raise
+            except PASSING as error:
+                why = error.came_back or error.what
+                continue
+            except RequestRefused as error:
+                return None, f"completed, but its results cannot be read: {error}"
+            if reply is not None:
+                return reply.text, None
+        return None, f"completed, but its results could not be fetched ({why}); run.reconcile() asks again"
+
+    async def _audit(self, job_id: str) -> tuple[str | None, Audit | None, str | None]:
+        """An audit is a help, never a reason to call a row anything else than Opus called it."""
+        if not self._fetch_audit:
+            return None, None, None
+        try:
+            found = await self._api.fetch_audit(job_id)
+        except OpusError as error:
+            return None, None, f"its audit could not be fetched ({error.came_back or error.what})"
+        if found is None:
+            return None, None, None
+        short = shorten_audit(found)
+        return json.dumps(short, ensure_ascii=False), read_audit(short, job_id), None
+
+
+def failure_signature(error: OpusError) -> tuple[str, str]:
+    """Return what makes two refusals the same: the request and the words, without the numbers in them."""
+    if not isinstance(error, RequestRefused):
+        return error.what, ""
+    return _plain(error.where or ""), _plain("; ".join(error.messages) or error.came_back or error.what)
+
+
+def _signature_of_end(state: JobState, audit: Audit | None) -> tuple[str, str]:
+    if audit is None:
+        return "", state.word
+    node = next((each for each in audit.failed_nodes if each), "")
+    words = next((each.error for each in audit.entries if each.error), state.word)
+    return node, _plain(words)
+
+
+def _plain(words: str) -> str:
+    """The message without what differs from row to row: numbers, ids, what is quoted."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\b[\w.-]*\d[\w.-]*\b", "#", words)
+
+
+def _explain_end(state: JobState, audit: Audit | None, inputs: Schema) -> str:
+    said = f"Opus says {state.word}"
+    if audit is None:
+        return said
+    nodes = [each for each in audit.failed_nodes if each]
+    errors = [entry.error for entry in audit.entries if entry.error]
+    if nodes:
+        said += f" at node {nodes[0]!r}"
+    if errors:
+        said += f": {errors[0]}"
+    elif state.name == "failed" and audit.started_at is not None and audit.ended_at is not None:
+        brief = audit.ended_at - audit.started_at < 1.0
+        if brief and (audit.nodes_done or 0) <= 1:
+            said += (
+                ". It failed at once and without a word: this is what Opus does when a value's type is not what "
+                "its input expects"
+                + (f" ({', '.join(sorted({each.type for each in inputs if each.type}))})" if len(inputs) else "")
+            )
+    return said
