@@ -65,3 +65,15 @@ $(VENV)/.has-notebook: pyproject.toml | $(BIN)/python
 $(VENV)/.has-test: pyproject.toml | $(BIN)/python
 	$(PIP) --editable ".[test]"
 	@touch $@ $(VENV)/.has-demo
+
+# Real kernels and real browsers, side by side. Needs Chromium (apt-get install chromium fonts-dejavu-core) and, once,
+# a network. PICTURES=docs/images keeps the screenshots of the documentation.
+.PHONY: test-browser
+test-browser:
+	@$(PYTHON) tests/browser/environments.py
+	@export OPUS_NB_BROWSER_TESTS=1 OPUS_NB_PICTURES=$(PICTURES); \
+	pytest=".browser-envs/lab/bin/python -m pytest $(PYTEST_FLAGS)"; \
+	$$pytest tests/kernel > .browser-envs/kernel.log 2>&1 & kernels=$$!; \
+	$$pytest tests/browser; browser=$$?; \
+	wait $$kernels; kernel=$$?; cat .browser-envs/kernel.log; \
+	exit $$((browser + kernel))

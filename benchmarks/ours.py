@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import resource
 import sys
 import tempfile
 import threading
@@ -17,6 +19,7 @@ import httpx
 import pandas as pd
 
 import opus_nb
+from benchmarks.instant import instant_workflow
 from benchmarks.served import SERVICE_KEY, pin
 from opus_nb import loop
 from opus_nb.service import transport
@@ -143,7 +146,71 @@ def press(base_url: str, job_id: str, seconds: float, limit: float | None = None
     return {"wall_s": time.perf_counter() - wall, "pauses": wire.pacer.pauses}
 
 
-WAYS: dict[str, Callable[..., dict[str, Any]]] = {"small": small, "run": run_rows, "press": press}
+def take_in(base_url: str, workflow_id: str, rows: int, folder: str) -> dict[str, Any]:
+    """A run of many rows, all of them taken in and few of them started: memory, and the delay of the first request."""
+    df = sheet(rows)
+    opus = opus_nb.connect(SERVICE_KEY, base_url=base_url, ledger=folder)
+    wf, api = instant_workflow(opus, workflow_id)
+    before = _resident_bytes()
+    planned = time.perf_counter()
+    plan = wf.plan(df)
+    planned = time.perf_counter() - planned
+    began = time.perf_counter()
+    run = plan.start(name="large", max_concurrency=1, progress="off")
+    while api.first_at is None:
+        time.sleep(0.001)
+    run.pause()
+    engine = run._runner.engine
+    while engine._taking_in:
+        time.sleep(0.05)
+    taken_in_s = time.perf_counter() - began
+    grown = _resident_bytes() - before
+    run.let_go()
+    opus.close()
+    return {"bytes": grown, "first_request_s": api.first_at - began, "plan_s": planned, "taken_in_s": taken_in_s}
+
+
+def reopen(base_url: str, workflow_id: str, folder: str, finished: bool) -> dict[str, Any]:
+    """A run of the ledger opened again; half of its rows at Opus, or all of them at their ends."""
+    from opus_nb.batch.book import Book
+    from opus_nb.batch.ledger import Ledger
+
+    ledger = Ledger.at(Path(folder))
+    number = Book.open(ledger, "large").record_of_run.run
+    state = "'completed'" if finished else "CASE WHEN position % 2 THEN 'running' ELSE 'completed' END"
+    ledger.write_now(
+        "INSERT OR REPLACE INTO work (run, key, attempt, state, job_id, acked_at, noticed_at, results) "
+        f"SELECT run, key, 1, {state}, 'job-' || position, 1.0, 2.0, '{{\"results\": {{\"Double\": 2}}}}' "
+        "FROM rows WHERE run = ?",
+        (number,),
+    )
+    opus = opus_nb.connect(SERVICE_KEY, base_url=base_url, ledger=folder)
+    _, api = instant_workflow(opus, workflow_id)
+    began = time.perf_counter()
+    run = opus.open_run("large", progress="off")
+    opened_s = time.perf_counter() - began
+    while not finished and api.first_at is None:
+        time.sleep(0.001)
+    counts = run.counts
+    answer = {"opened_s": opened_s, "first_request_s": (api.first_at or began) - began, "calls": api.calls}
+    if finished:
+        began = time.perf_counter()
+        run.results()
+        answer["results_s"] = time.perf_counter() - began
+    else:
+        run.let_go()
+    answer["rows"] = int(counts.sum())
+    opus.close()
+    return answer
+
+
+def _resident_bytes() -> int:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+WAYS: dict[str, Callable[..., dict[str, Any]]] = {"small": small, "run": run_rows, "press": press, "take_in": take_in, "reopen": reopen}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from opus_nb.errors import ExtraMissing, SettingsError
 
-__all__ = ["allow_nested_loops", "call", "on_loop", "start", "wait_for"]
+__all__ = ["allow_nested_loops", "call", "leave_to_it", "on_loop", "start", "wait_for"]
 
 Result = TypeVar("Result")
 
@@ -37,8 +37,11 @@ class _Home:
         self._portal: BlockingPortal | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opened: Any = None
+        self._of_parents: list[Any] = []
 
     def forget(self) -> None:
+        # Kept, not dropped: a portal that is collected joins its thread, and in a forked child there is none.
+        self._of_parents.append((self._opened, self._portal, self._loop))
         self._lock, self._portal, self._loop, self._opened = threading.Lock(), None, None, None
 
     @property
@@ -59,6 +62,7 @@ async def _running_loop() -> asyncio.AbstractEventLoop:
 
 
 _home = _Home()
+_tidying: set[asyncio.Task[None]] = set()
 if hasattr(os, "register_at_fork"):
     # A forked child has the portal's memory but not its thread.
     os.register_at_fork(after_in_child=_home.forget)
@@ -74,6 +78,7 @@ def start(work: Callable[..., Awaitable[Result]], *args: Any) -> Future[Result]:
     concurrent.futures.Future
         Cancelling it cancels the work.
     """
+    _refuse_here()
     return _home.portal().start_task_soon(work, *args)
 
 
@@ -87,8 +92,7 @@ def wait_for(
     TimeoutError
         ``timeout_s`` passed; the work goes on.
     """
-    if _home.loop is not None and _running_here() is _home.loop:
-        raise SettingsError("A blocking call was made on opus_nb's own loop, where it would wait for itself")
+    _refuse_here()
     left = timeout_s
     while True:
         slice_s = SLICE_S if meanwhile is not None else 0.5
@@ -118,11 +122,37 @@ def call(work: Callable[..., Awaitable[Result]], *args: Any) -> Result:
         raise
 
 
+def leave_to_it(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Have ``work()`` done on the background loop some time soon, from any thread, that one included.
+
+    For tidying up when the garbage collector calls, which it does wherever it happens to run. Nobody waits.
+    """
+    home = _home.loop
+    if home is None or home.is_closed():
+        return
+
+    def begin() -> None:
+        task = home.create_task(work())
+        _tidying.add(task)  # a loop alone does not keep its tasks alive
+        task.add_done_callback(_tidying.discard)
+
+    with contextlib.suppress(RuntimeError):  # the loop ended this very moment, and its sockets with it
+        home.call_soon_threadsafe(begin)
+
+
 async def on_loop(work: Callable[..., Awaitable[Result]], *args: Any) -> Result:
     """Await ``work(*args)`` on the background loop, from whichever loop this is called on."""
     if _running_here() is _home.loop and _home.loop is not None:
         return await work(*args)
     return await asyncio.wrap_future(start(work, *args))
+
+
+def _refuse_here() -> None:
+    if _home.loop is not None and _running_here() is _home.loop:
+        raise SettingsError(
+            "A blocking call was made on opus_nb's own loop, where it would wait for itself",
+            next_step="An observer runs there: hand the work to a thread, or do it when the event has passed.",
+        )
 
 
 def _running_here() -> asyncio.AbstractEventLoop | None:

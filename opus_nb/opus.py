@@ -146,7 +146,8 @@ def sandbox(
         ) from None
     opus = connect("sandbox", base_url=box.base_url, ledger=ledger, **for_connection)
     opus.sandbox = box
-    weakref.finalize(opus, box.close)
+    # As long as a workflow or a run speaks to it, whatever became of the connection object.
+    weakref.finalize(opus.client.wire, box.close)
     return opus
 
 

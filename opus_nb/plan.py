@@ -16,7 +16,7 @@ from opus_nb.batch.book import Book, SheetRow
 from opus_nb.batch.history import read_past
 from opus_nb.batch.ledger import Ledger
 from opus_nb.batch.lock import RunLock
-from opus_nb.batch.stopping import MAX_CONCURRENCY, Limits
+from opus_nb.batch.stopping import MAX_CONCURRENCY, Limits, read_limits
 from opus_nb.connection import Connection, with_parameters
 from opus_nb.drift_guard import Drift, guard_plan, identity_names
 from opus_nb.errors import LedgerError, MappingError, PlanRefused, SettingsError, WorkflowInactive
@@ -87,6 +87,9 @@ class Plan:
         max_concurrency: int = MAX_CONCURRENCY,
         max_jobs: int | None = None,
         max_cost: float | None = None,
+        max_minutes: float | None = None,
+        stop_after_failures: int | None = None,
+        patience_s: float | None = None,
         on_invalid: str = "raise",
         fetch_audit: bool = True,
         progress: str | Observer = "auto",
@@ -109,6 +112,16 @@ class Plan:
             Jobs that this run may execute in all; rows beyond are ``skipped``. None means no limit.
         max_cost : float, optional
             The same in money, by the price that Opus estimates for one job. None means no limit.
+        max_minutes : float, optional
+            Nothing more starts so many minutes after this call; rows beyond are ``skipped``, and those at Opus are
+            watched on. None means no limit.
+        stop_after_failures : int, optional
+            Nothing more starts when so many rows have failed alike (the same node and message), and what these rows
+            have in common is printed; ``run.resume()`` goes on all the same. None means never.
+        patience_s : float, optional
+            How long a row at Opus is waited for. Beyond, it stays ``running``, keeps its id, takes no place from
+            others, and ``wait()`` may return; it is watched on while this process lives, and `open_run` picks it
+            up. None means as long as it takes.
         on_invalid : {"raise", "skip"}
             What to do when rows cannot be sent: refuse the whole plan, or run the others.
         fetch_audit : bool
@@ -134,7 +147,15 @@ class Plan:
             The workflow was edited since the sheet was checked, in a way that matters to it; ``.changes`` lists how.
             What only has a new variable name is sent under that.
         """
-        limits = self._limits(max_concurrency, max_jobs, max_cost)
+        limits = read_limits(
+            max_concurrency=max_concurrency,
+            max_jobs=max_jobs,
+            max_cost=max_cost,
+            max_minutes=max_minutes,
+            stop_after_failures=stop_after_failures,
+            patience_s=patience_s,
+            price=self._connection.record.estimate.price,
+        )
         self._require_active()
         self._refuse(on_invalid)
         connection = with_parameters(self._connection, initiate)
@@ -143,7 +164,7 @@ class Plan:
         if drift.changes:
             say(drift.sentence)
         ledger = connection.ledger()
-        about = self._about(connection, fetch_audit=fetch_audit, max_concurrency=max_concurrency)
+        about = self._about(connection, fetch_audit=fetch_audit, limits=limits)
         book, lock = self._open_book(ledger, name or self.default_name, about, fresh=fresh)
         try:
             run = Run(
@@ -155,6 +176,7 @@ class Plan:
                 invalid=len(self) - self.ready,
                 progress=progress,
                 settle_s=connection.settings.settle_s,
+                timeout_s=connection.settings.timeout_s,
             )
             return run.begin(lock, self._rows(titles, drift))
         except BaseException:
@@ -220,25 +242,6 @@ class Plan:
             return PastRuns()
         return read_past(self._connection.ledger(), self._connection.record.workflow_id)
 
-    def _limits(self, max_concurrency: int, max_jobs: int | None, max_cost: float | None) -> Limits:
-        for name, value in (("max_concurrency", max_concurrency), ("max_jobs", max_jobs)):
-            wrong = isinstance(value, bool) or (value is not None and (not isinstance(value, int) or value < 0))
-            if wrong or (name == "max_concurrency" and not value):
-                raise SettingsError(f"{name} must be a whole number from 1", where=f"{name}={value!r}")
-        if max_cost is not None:
-            price = self._connection.record.estimate.price
-            if price is None:
-                raise SettingsError(
-                    "max_cost needs a price, and Opus gives none for this workflow",
-                    where=f"max_cost={max_cost!r}",
-                    next_step="Use max_jobs= instead.",
-                )
-            if isinstance(max_cost, bool) or not max_cost >= 0:
-                raise SettingsError("max_cost must be a number from 0", where=f"max_cost={max_cost!r}")
-            affordable = int(max_cost / price + 1e-9)
-            max_jobs = affordable if max_jobs is None else min(max_jobs, affordable)
-        return Limits(max_concurrency=max_concurrency, max_jobs=max_jobs)
-
     def _require_active(self) -> None:
         record = self._connection.record
         if record.active is False:
@@ -272,7 +275,7 @@ class Plan:
             issues=self.issues,
         )
 
-    def _about(self, connection: Connection, *, fetch_audit: bool, max_concurrency: int) -> dict[str, Any]:
+    def _about(self, connection: Connection, *, fetch_audit: bool, limits: Limits) -> dict[str, Any]:
         record = connection.record
         parameters = connection.parameters
         return {
@@ -291,7 +294,8 @@ class Plan:
             "checked_version": record.version,
             "names": identity_names(record.inputs),
             "fetch_audit": fetch_audit,
-            "max_concurrency": max_concurrency,
+            # A run that is opened again has the caps that it was started with.
+            "limits": limits.to_json(),
             "price": record.estimate.price,
             "time_s": record.estimate.time_s,
             "index": pack_index(self._sheet.index),
@@ -399,6 +403,15 @@ class _Titles:
                         where="{" + hole + "}",
                         came_back="its columns are " + ", ".join(map(repr, sorted(known)[:12])),
                     )
+
+        # Sent as it stands it would look like a value; titles and descriptions are what can follow the row.
+        stored = json.dumps(connection.parameters.initial_input or {}, ensure_ascii=False)
+        if filled := [hole for hole in self._hole.findall(stored) if hole in known]:
+            raise SettingsError(
+                "initial_input is the same for every row and is not filled in",
+                where="{" + filled[0] + "}",
+                next_step="Use the column in title= or description=, or leave the braces out.",
+            )
 
     def of(self, position: int) -> tuple[str, str]:
         """Return title and description of one row."""

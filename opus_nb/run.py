@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from opus_nb import loop
+from opus_nb.accounts import account_frame
 from opus_nb.batch.book import Book, SheetRow
 from opus_nb.batch.lock import RunLock
+from opus_nb.batch.reconciling import describe_account
 from opus_nb.batch.runner import Runner
 from opus_nb.batch.stopping import Limits
 from opus_nb.batch.timing import Timing
@@ -61,10 +63,11 @@ class Run(RunFrames):
         invalid: int | None = None,
         progress: str | Observer = "auto",
         settle_s: float = 10.0,
+        timeout_s: float = 30.0,
     ) -> None:
         about = book.record_of_run.about
         super().__init__(book, api, index=index, sheet=sheet)
-        self._limits = limits or Limits(max_concurrency=int(about.get("max_concurrency", 10)))
+        self._limits = limits or Limits.from_json(about.get("limits") or {})
         self._tally = Tally(
             {"invalid": book.counts().get("invalid", 0) if invalid is None else invalid},
             total=len(self._index),
@@ -86,7 +89,7 @@ class Run(RunFrames):
         self._observers: list[Observer] = [self._tally]
         if self._display.observer is not None:
             self._observers.append(self._display.observer)
-        self._timing = Timing(settle_s=settle_s)
+        self._timing = Timing(settle_s=settle_s, timeout_s=timeout_s)
         self._runner = self._new_runner()
 
     # -- beginning --------------------------------------------------------------------------------------
@@ -106,6 +109,13 @@ class Run(RunFrames):
 
     def begin(self, lock: RunLock, rows: Iterator[SheetRow] | None = None) -> Run:
         """Start working and show the monitor in the current cell; ``lock`` must be taken already."""
+        record = self._book.record_of_run
+        if rows is None and record.recorded < record.row_count:
+            say(
+                f"Only {record.recorded} of {record.row_count} rows had been written down when the process ended that "
+                f"started this run. Start the same sheet again under the name {self.name!r} for the others; no row "
+                "is bought twice."
+            )
         self._runner.begin(lock, rows)
         Run._live[_live_key(self._book)] = self
         self._show()
@@ -240,6 +250,42 @@ class Run(RunFrames):
             self.carry_on(guarded=True)
         return self
 
+    def reconcile(self) -> pd.DataFrame:
+        """Ask Opus about everything that is not certain, and print an account that adds up. Starts nothing.
+
+        Asked are: every job that is not at its end, every uncertain row (is it running after all?), completed rows
+        whose results or audit are missing, and the shells whose ids were lost (by the mark at the end of their
+        titles, where Opus can be searched). What becomes known is written down: a row whose execute certainly never
+        arrived is queued again, and ``run.resume()`` sends it.
+
+        Returns
+        -------
+        DataFrame
+            One row for each row of the sheet, each earlier attempt and each shell. ``kind`` (``row``, ``earlier
+            row``, ``attempt``, ``shell``), ``row`` (index value, NA where there is none), ``job_id``, ``before`` and
+            ``now`` (a name of ``run.counts``; of shells ``never executed`` or ``may exist``), ``word`` (what Opus
+            said now, NA where it was not asked), ``note``.
+
+        Raises
+        ------
+        RunLocked
+            Another process works on the run: ask there.
+        ServiceKeyRefused
+        """
+        alive = self._runner.is_alive
+        lock = None if alive else RunLock(self._book)
+        if lock is not None:
+            lock.take()
+        try:
+            if not alive:
+                self._runner = self._new_runner()
+            lines = loop.call(self._runner.reconcile)
+        finally:
+            if lock is not None:
+                lock.release()
+        say(describe_account(self.name, lines))
+        return account_frame(lines, self._label)
+
     @property
     def max_concurrency(self) -> int:
         """Rows at Opus at once. May be set while the run runs."""
@@ -295,7 +341,14 @@ class Run(RunFrames):
             self._display.show()
 
     def _new_runner(self) -> Runner:
-        return Runner(self._book, self._api, limits=self._limits, observers=self._observers, timing=self._timing)
+        return Runner(
+            self._book,
+            self._api,
+            limits=self._limits,
+            observers=self._observers,
+            timing=self._timing,
+            on_stop=say,
+        )
 
     def carry_on(self, *, guarded: bool = False, start_rows: bool = True) -> None:
         """Work on what is left of the run, in this process; see ``opus.open_run``.

@@ -139,10 +139,11 @@ class Workflow:
         SheetUnreadable
             ``df`` is not a plain table.
         """
-        schema = self._connection.record.inputs
+        connection = with_parameters(self._connection, initiate)
+        schema = connection.record.inputs
         mapping = map_columns(df, schema, columns, constants, use_defaults=use_defaults)
         sheet = check_sheet(df, schema, mapping, files_root=files_root, dates=dates, decimal=decimal)
-        return Plan(with_parameters(self._connection, initiate), df, sheet)
+        return Plan(connection, df, sheet)
 
     def run(self, df: pd.DataFrame, **options: Any) -> Run:
         """Plan and start in one step; takes what `plan` and ``plan.start`` take.

@@ -236,8 +236,7 @@ class Engine:
         elif entry.in_doubt:
             entry.in_doubt = False
             self._executed += 1
-            wait_s = self.protocol.timing.settle_after_death_s(entry.sent_at, self.reporter.now())
-            self._begin(entry, self.protocol.settle(entry, wait_s=wait_s))
+            self._begin(entry, self.protocol.settle(entry, after_death=True))
         elif state.is_live and entry.job_id is not None:
             self.attendance.take_up(entry)
         elif self.cancelled:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from opus_nb.batch.mounts import shared_kind
 from opus_nb.errors import LedgerDamaged, LedgerError, LedgerNewer
 
 __all__ = ["Ledger"]
@@ -144,7 +145,12 @@ class Ledger:
     LedgerDamaged, LedgerNewer
         The file is not ours to read; it is left as it is.
     LedgerError
-        The folder cannot be written to.
+        The folder cannot be written to, or is on a mount where SQLite cannot lock.
+
+    Attributes
+    ----------
+    journal_mode : str
+        ``wal``; ``delete`` (a rollback journal) on network and Drive mounts.
 
     Notes
     -----
@@ -171,6 +177,7 @@ class Ledger:
         self.path = folder / FILE_NAME
         self.closed = False
         self.commits = 0
+        self.journal_mode = ""
         self._pid = os.getpid()
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._read_lock = threading.Lock()
@@ -222,7 +229,7 @@ class Ledger:
                 next_step="Update opus_nb, or give another folder with connect(ledger=...). The file was not touched.",
             )
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
+            self.journal_mode = self._set_journal(connection)
             for number in range(version, len(MIGRATIONS)):
                 connection.execute("BEGIN IMMEDIATE")
                 if connection.execute("PRAGMA user_version").fetchone()[0] != number:
@@ -243,6 +250,34 @@ class Ledger:
                 came_back=str(error),
                 next_step="Is the disk full, or the folder read-only? Nothing was sent.",
             ) from None
+
+    def _set_journal(self, connection: sqlite3.Connection) -> str:
+        """Choose the journal that is safe here: WAL needs memory that all who open the file share."""
+        kind = shared_kind(self.folder)
+        wanted = "wal" if kind is None else "delete"
+        try:
+            mode = str(connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()[0]).lower()
+            if mode != wanted and wanted == "wal":
+                # Not possible here, for a reason that SQLite does not tell: then the one that is safe everywhere.
+                mode = str(connection.execute("PRAGMA journal_mode=delete").fetchone()[0]).lower()
+            if mode not in {wanted, "delete"}:
+                raise sqlite3.OperationalError(f"its journal is {mode!r} and cannot be changed while others have it")
+            if kind is not None:
+                # Whether locks work at all on such a mount shows only when one is taken.
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            where = "this folder" if kind is None else f"a folder on a mount of kind {kind!r}"
+            raise LedgerError(
+                f"The ledger cannot live in {where}",
+                where=str(self.path),
+                came_back=str(error),
+                next_step=(
+                    "Give a folder on a disk of this machine: connect(ledger=...) or OPUS_NB_LEDGER; copy the ledger "
+                    "folder there and back while no run is at work. Nothing was sent."
+                ),
+            ) from None
+        return mode
 
     def _damaged(self, came_back: str) -> LedgerDamaged:
         return LedgerDamaged(

@@ -167,7 +167,7 @@ class RowProtocol:
         entry: Entry,
         payload: Mapping[str, Any] | None = None,
         *,
-        wait_s: float | None = None,
+        after_death: bool = False,
         lost: OpusError | None = None,
         refusal: RequestRefused | None = None,
     ) -> None:
@@ -181,8 +181,9 @@ class RowProtocol:
         entry : Entry
         payload : Mapping, optional
             What was sent; made again from the row when left out.
-        wait_s : float, optional
-            The settling time; None takes the configured one.
+        after_death : bool
+            Another process sent it and died: nobody knows whether it is still on its way. Whoever says that it
+            never started is asked again when it cannot be any more.
         lost : OpusError, optional
             How the answer was lost.
         refusal : RequestRefused, optional
@@ -196,11 +197,17 @@ class RowProtocol:
             Lost several times in a row, and the witnesses agree each time that it never started.
         """
         assert entry.job_id is not None
-        await asyncio.sleep(self.timing.settle_s if wait_s is None else wait_s)
+        on_its_way_s = self.timing.still_on_its_way_s(entry.sent_at, self.reporter.now()) if after_death else 0.0
+        asked_at = asyncio.get_running_loop().time() + on_its_way_s
+        await asyncio.sleep(min(on_its_way_s, self.timing.settle_s) if after_death else self.timing.settle_s)
         sends_inputs = bool(payload)
         if payload is None:
             sends_inputs = bool(await asyncio.to_thread(self.inputs_of, entry))
         testimony = await self.hear_out(entry.job_id, sends_inputs=sends_inputs)
+        left_s = asked_at - asyncio.get_running_loop().time()
+        if testimony.started is False and after_death and left_s > 0:
+            await asyncio.sleep(left_s)
+            testimony = await self.hear_out(entry.job_id, sends_inputs=sends_inputs)
         if testimony.started:
             sent_at = entry.sent_at or self.reporter.now()
             await self.reporter.move(entry, RowState.RUNNING, acked_at=entry.acked_at or sent_at, error=None)

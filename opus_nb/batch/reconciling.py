@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 
 from opus_nb.batch.book import Book
@@ -16,7 +17,7 @@ from opus_nb.batch.protocol import RowProtocol
 from opus_nb.errors import OpusError, ServiceKeyRefused
 from opus_nb.job import JobState, RowState
 
-__all__ = ["AccountLine", "Reconciler"]
+__all__ = ["AccountLine", "Reconciler", "describe_account"]
 
 ASKED_AT_ONCE = 16
 # A doubtful row is asked after so often here; a person can ask again.
@@ -205,6 +206,34 @@ class Reconciler:
         except OpusError as error:
             return None, f"could not be asked: {error.came_back or error.what}"
         return state.word, None
+
+
+def describe_account(name: str, lines: Sequence[AccountLine]) -> str:
+    """Say in a few sentences, whose numbers add up, what is known of a run."""
+    by_kind = {kind: [line for line in lines if line.kind == kind] for kind in _KINDS}
+    rows = by_kind["row"]
+    states = Counter(line.now for line in rows)
+    said = [f"Run {name!r}: {len(rows)} rows = {_sum(states)}."]
+    asked = [line for line in lines if line.kind != "shell" and (line.word is not None or line.note is not None)]
+    changed = Counter(f"{line.before} → {line.now}" for line in rows if line.before != line.now)
+    if changed:
+        said.append(f"Changed by asking now: {_sum(changed)}.")
+    elif asked:
+        said.append("Asking changed nothing.")
+    if older := by_kind["attempt"] + by_kind["earlier row"]:
+        ended = Counter(line.word or line.now for line in older)
+        said.append(f"Jobs of earlier attempts and sheets: {len(older)} = {_sum(ended)}.")
+    if shells := by_kind["shell"]:
+        said.append(f"Shells that were never executed, and cost nothing: {len(shells)} = {_sum(_now(shells))}.")
+    return " ".join(said)
+
+
+def _now(lines: Sequence[AccountLine]) -> Counter[str]:
+    return Counter("found at Opus" if line.now == "never executed" else line.now for line in lines)
+
+
+def _sum(parts: Mapping[str, int]) -> str:
+    return " + ".join(f"{number} {name}" for name, number in parts.items()) or "0"
 
 
 _KINDS = ("row", "earlier row", "attempt", "shell")

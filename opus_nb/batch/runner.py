@@ -26,7 +26,7 @@ from opus_nb.batch.stopping import Limits, describe_shared
 from opus_nb.batch.timing import Timing
 from opus_nb.batch.uploads import Uploads
 from opus_nb.batch.witnesses import Witnesses
-from opus_nb.errors import OpusError, RunHalted
+from opus_nb.errors import OpusError, RunHalted, RunLocked
 from opus_nb.job import Observer
 from opus_nb.service.api import InitiateParameters, JobApi
 from opus_nb.service.audits import shorten_audit
@@ -139,7 +139,21 @@ class Runner:
         """
         self._lock = lock
         self._recorded = rows is None
+        lock.on_lost(self._lose)
         self._future = loop.start(self._main, rows)
+
+    def _lose(self) -> None:
+        """Somebody else took the run: whatever we would send now could be sent twice."""
+        error = RunLocked(
+            "Another process has taken over this run: this one could not renew its right to it in time",
+            where=self.book.record_of_run.name,
+            next_step="Go on there; or restart that kernel, and open the run here again.",
+        )
+
+        async def halt() -> None:
+            self.engine.halt(error)
+
+        loop.start(halt)
 
     @property
     def is_alive(self) -> bool:

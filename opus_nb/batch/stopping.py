@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from opus_nb.batch.entry import Entry
+from opus_nb.errors import SettingsError
 
-__all__ = ["MAX_CONCURRENCY", "AlikeFailures", "Limits", "describe_shared"]
+__all__ = ["MAX_CONCURRENCY", "AlikeFailures", "Limits", "describe_shared", "read_limits"]
 
 # Rows at Opus at once, unless somebody says otherwise: heavy workflows do not like many.
 MAX_CONCURRENCY = 10
@@ -54,6 +55,55 @@ class Limits:
         """Read them again; what a newer version added is left out."""
         names = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in kept.items() if name in names})
+
+
+def read_limits(
+    *,
+    max_concurrency: int,
+    max_jobs: int | None,
+    max_cost: float | None,
+    max_minutes: float | None,
+    stop_after_failures: int | None,
+    patience_s: float | None,
+    price: float | None,
+) -> Limits:
+    """Check what a person asked for.
+
+    Parameters
+    ----------
+    max_cost : float or None
+        Becomes ``max_jobs``, by the price of one job.
+    price : float or None
+        What Opus estimates for one job.
+
+    Raises
+    ------
+    SettingsError
+        A number that cannot be meant, or a cost without a price.
+    """
+    for name, value, least in (
+        ("max_concurrency", max_concurrency, 1),
+        ("max_jobs", max_jobs, 0),
+        ("stop_after_failures", stop_after_failures, 1),
+    ):
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        if not whole and (value is not None or name == "max_concurrency"):
+            raise SettingsError(f"{name} must be a whole number from {least}", where=f"{name}={value!r}")
+    for name, amount in (("max_cost", max_cost), ("max_minutes", max_minutes), ("patience_s", patience_s)):
+        if amount is None:
+            continue
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < float("inf"):
+            raise SettingsError(f"{name} must be a number from 0", where=f"{name}={amount!r}")
+    if max_cost is not None:
+        if price is None:
+            raise SettingsError(
+                "max_cost needs a price, and Opus gives none for this workflow",
+                where=f"max_cost={max_cost!r}",
+                next_step="Use max_jobs= instead.",
+            )
+        affordable = int(max_cost / price + 1e-9)
+        max_jobs = affordable if max_jobs is None else min(max_jobs, affordable)
+    return Limits(max_concurrency, max_jobs, max_minutes, stop_after_failures, patience_s)
 
 
 class AlikeFailures:

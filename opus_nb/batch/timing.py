@@ -10,8 +10,6 @@ __all__ = ["PASSING", "Timing"]
 
 # What may be different in a moment: the way was blocked, the row is not to blame.
 PASSING = (OpusUnreachable, ServiceTrouble, RateLimited, ReplyUnreadable)
-# A request of a process that died may still be on its way for as long as a request may take at all.
-IN_FLIGHT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,8 @@ class Timing:
         How often witnesses are heard before a row is called uncertain.
     results_asks : int
         How often the results of a completed job are asked for while they are not there yet.
+    timeout_s : float
+        The longest that one request may take.
 
     Notes
     -----
@@ -36,17 +36,17 @@ class Timing:
     settle_s: float = 10.0
     settle_asks: int = 6
     results_asks: int = 8
+    timeout_s: float = 30.0
 
     def wait_s(self, asked: int) -> float:
         """The wait after so many questions."""
         return float(min(2.0 * self.settle_s, 0.05 * self.settle_s * 2.0 ** min(asked, 60)))
 
-    def settle_after_death_s(self, sent_at: float | None, now: float) -> float:
-        """How long to wait before asking after an execute that another process sent, and died.
+    def still_on_its_way_s(self, sent_at: float | None, now: float) -> float:
+        """How long an execute that another process sent, and died, may still take to arrive and to show.
 
-        The whole settling time, unless it left so long ago that nothing of it can be under way any more. A clock
-        that was set back meanwhile makes it the whole time, too.
+        As long as that process itself would have waited before it asked. A clock that was set back meanwhile makes
+        it the whole time.
         """
-        if sent_at is not None and now - sent_at > IN_FLIGHT_S + self.settle_s:
-            return 0.0
-        return self.settle_s
+        whole_s = self.timeout_s + self.settle_s
+        return whole_s if sent_at is None else max(0.0, min(whole_s, sent_at + whole_s - now))

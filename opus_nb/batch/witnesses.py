@@ -128,7 +128,7 @@ class Witnesses:
         if not _is_telling(state):
             return None
         if self.fresh_word is None:
-            return None if state.name in {"pending", "unknown"} else True
+            return None if state.name == "pending" else True
         return _fold(state.word) != _fold(self.fresh_word)
 
     async def _audit(self, job_id: str, _: bool) -> tuple[bool | None, str]:
@@ -165,8 +165,8 @@ class Witnesses:
 
 
 def _is_telling(state: JobState) -> bool:
-    """A word that says that the state could not be found out is no word."""
-    return _fold(state.word) not in {"", "UNKNOWN"}
+    """A word that is in no table proves nothing, neither that a job runs nor that it does not."""
+    return state.name != "unknown"
 
 
 def _fold(word: str) -> str:

@@ -21,7 +21,7 @@ from opus_nb.frames.audit import audit_frame
 from opus_nb.frames.results import results_frame
 from opus_nb.job import Outcome, RowState
 from opus_nb.run import Run
-from opus_nb.screen.form import JobLook, KnownJob
+from opus_nb.screen.followed import JobLook, KnownJob
 from opus_nb.screen.inside import NodeProgress, fetch_progress
 from opus_nb.submission import Job
 

@@ -14,7 +14,8 @@ from opus_nb.connection import Connection
 from opus_nb.errors import SettingsError, SheetUnreadable
 from opus_nb.interactive.following import FollowedJob, find_known_job, follow_job
 from opus_nb.plan import Plan
-from opus_nb.screen.form import Form, KnownJob
+from opus_nb.screen.followed import KnownJob
+from opus_nb.screen.form import Form
 from opus_nb.screen.python_call import as_written
 from opus_nb.service.api import InitiateParameters
 from opus_nb.service.schema import Schema

@@ -13,12 +13,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from opus_nb.screen.environment import Environment, probe
 from opus_nb.screen.fields import Control, make_control
+from opus_nb.screen.followed import Hold, JobLook, JobToFollow, KnownJob
 from opus_nb.screen.inputs_plain import Make
 from opus_nb.screen.job_card import job_card
 from opus_nb.screen.markup import STYLE, clip, escape
@@ -31,7 +31,7 @@ from opus_nb.service.values import check_value
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Form", "JobLook", "JobToFollow", "KnownJob"]
+__all__ = ["Form"]
 
 _log = logging.getLogger("opus_nb")
 
@@ -40,38 +40,6 @@ _LOOK_EVERY_S = 0.5
 _READ_S = 1.0
 _RUN = ("Run", "check everything, then send one paid job", "play", "primary")
 _AGAIN = ("Buy a new job", "send the same inputs again, as another job that is paid for", "repeat", "warning")
-
-
-@dataclass(frozen=True, slots=True)
-class JobLook:
-    """One job at one moment, as `job_card` shows it. See there for the parts."""
-
-    state: str
-    is_over: bool
-    title: str = ""
-    job_id: str | None = None
-    word: str | None = None
-    nodes_done: int | None = None
-    nodes_total: int | None = None
-    elapsed_s: float | None = None
-    error: str | None = None
-    results: Mapping[str, Any] | None = None
-    audit: tuple[Mapping[str, Any], ...] = ()
-
-
-class JobToFollow(Protocol):
-    """What the form is given for a job that was submitted."""
-
-    def look(self) -> JobLook:
-        """Return where the job stands; called from a thread of the form, twice a second, until it is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownJob:
-    """A job that had the same inputs; ``words`` name it, such as ``"job 2514 (completed)"``."""
-
-    words: str
-    job: JobToFollow
 
 
 class Form:
@@ -251,7 +219,7 @@ class Form:
         if not self._busy.acquire(blocking=False):
             self._say("A job of this form is still on its way; nothing more was sent.")
             return
-        hold = _Hold(self._busy, self._run_button)
+        hold = Hold(self._busy, self._run_button)
         values = self.value
         told, self._told = self._told, None
         anew = told is not None and told[0] == values and time.monotonic() - told[1] >= _READ_S
@@ -268,7 +236,7 @@ class Form:
             pump()
             follower.join(0.05)
 
-    def _send(self, values: dict[str, Any], anew: bool, hold: _Hold) -> None:
+    def _send(self, values: dict[str, Any], anew: bool, hold: Hold) -> None:
         try:
             known = None if anew else self._find_known(values)
             if known is not None:
@@ -290,7 +258,7 @@ class Form:
         finally:
             hold.let_go()
 
-    def _follow(self, job: JobToFollow, hold: _Hold, *, keep_saying: bool) -> None:
+    def _follow(self, job: JobToFollow, hold: Hold, *, keep_saying: bool) -> None:
         """Paint the job until it is over, or another one of this form is followed."""
         self._keep_card("")
         while self.job is job:
@@ -387,20 +355,6 @@ class Form:
 
         self._card_id = f"opus-nb-{uuid.uuid4().hex}"
         display(_card_bundle(""), raw=True, display_id=self._card_id)
-
-
-class _Hold:
-    """Keeps the form from taking another press; let go of once, by the press that took it."""
-
-    def __init__(self, lock: threading.Lock, button: Any) -> None:
-        self._lock, self._button, self.is_held = lock, button, True
-        button.disabled = True
-
-    def let_go(self) -> None:
-        if self.is_held:
-            self.is_held = False
-            self._lock.release()
-            self._button.disabled = False
 
 
 def _card_bundle(html: str) -> dict[str, str]:

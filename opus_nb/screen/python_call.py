@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import pprint
 from collections.abc import Mapping
 from datetime import datetime
@@ -60,5 +61,7 @@ def python_call(call: str, arguments: Mapping[str, Any]) -> str:
     lines = []
     for name, value in arguments.items():
         said = pprint.pformat(value, width=90, sort_dicts=False).replace("\n", "\n    ")
-        lines.append(f"    {name}={said},\n" if name.isidentifier() else f"    **{{{name!r}: {said}}},\n")
+        # Python folds letters beyond ASCII, so such a name may not arrive as it was written.
+        plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+        lines.append(f"    {name}={said},\n" if plain else f"    **{{{name!r}: {said}}},\n")
     return f"job = {call}(\n{''.join(lines)})" if lines else f"job = {call}()"

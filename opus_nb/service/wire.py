@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -379,6 +380,8 @@ class Wire:
     def _open(self) -> HttpClient:
         if self._http is None:
             self._http = open_http(self._settings)
+            # A connection that nobody uses any more (a cell that was run again) leaves no sockets behind.
+            weakref.finalize(self, loop.leave_to_it, self._http.aclose)
         return self._http
 
 

@@ -58,7 +58,7 @@ mapper = wf.map(df, columns={"Claim reference": "Ref", "Line of business": "Bran
 MONITOR = """
 import pandas as pd, opus_nb
 from opus_nb.sandbox.workflows import CLAIM_TRIAGE_ID
-opus = opus_nb.sandbox(time_scale=1.0, ledger="ledger-pictures-monitor")
+opus = opus_nb.sandbox(time_scale=0.6, ledger="ledger-pictures-monitor")
 opus.sandbox.fault("initiate", "error", status=400, probability=0.08)
 wf = opus.workflow(CLAIM_TRIAGE_ID)
 letter = open("claim.txt", "w"); letter.write("Claim"); letter.close()

@@ -175,7 +175,7 @@ class Rig:
         self.definition = definition
         self.settle_s = settle_s
         self.limits = Limits(max_concurrency=4)
-        self.timing = Timing(settle_s=settle_s)
+        self.timing = Timing(settle_s=settle_s, timeout_s=settle_s)
         self.schedule: Any = QuickSchedule()
         self.said: list[str] = []
         self.heard: list[Any] = []

@@ -11,6 +11,7 @@ from screen_making import make_event
 
 from opus_nb.job import COUNT_NAMES
 from opus_nb.screen.cards import job_card, plan_card, run_card, workflow_card
+from opus_nb.screen.job_card import value_html
 from opus_nb.screen.markup import (
     clip,
     duration_words,
@@ -234,3 +235,29 @@ def test_a_text_table_lines_up():
     """Columns start at the same place in every line."""
     lines = text_table(["name", "n"], [["a", 1], ["longer", 22]]).splitlines()
     assert lines == ["name    n", "------  --", "a       1", "longer  22"]
+
+
+def test_a_file_that_opus_keeps_is_text_and_other_addresses_are_links():
+    """A browser gets a 404 for a private media address, so nobody is invited to click it."""
+    kept = value_html("https://files.opus.com/media/private/generated/letter.pdf")
+    assert "letter.pdf" in kept
+    assert "<a " not in kept
+    assert 'href="https://x.example/media/a.pdf"' in value_html("https://x.example/media/a.pdf")
+    assert value_html([]) == value_html(None)
+
+
+def test_the_audit_is_a_timeline():
+    """Each line starts where it began and is as long as it took; a trail without ends still has its moments."""
+    steps = [
+        {"event": "read", "status": "COMPLETED", "started_at": 100.0, "ended_at": 101.0, "duration_s": 1.0},
+        {"event": "score", "status": "FAILED", "started_at": 101.0, "ended_at": 104.0, "duration_s": 3.0},
+        {"event": "never", "status": None, "started_at": None, "ended_at": None, "duration_s": None},
+    ]
+    card = job_card(title="x", job_id="1", state="failed", audit=steps).html
+    assert "margin-left:0.0%;width:25.0%" in card
+    assert "margin-left:25.0%;width:75.0%" in card
+    assert card.count("on-lane") - card.count(".on-lane") == 2
+    assert "failed" in card
+    alone = job_card(title="x", job_id="1", state="completed", audit=[{"event": "sent", "actor": "api"}]).html
+    assert "sent" in alone
+    assert "on-lane" not in alone.replace(".on-lane", "")

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from opus_nb.job import LocalFile
 from opus_nb.screen.environment import Environment
 from opus_nb.screen.fields import WIDGETS, make_control
-from opus_nb.screen.form import Form, JobLook
+from opus_nb.screen.followed import JobLook
+from opus_nb.screen.form import Form
 from opus_nb.screen.inputs_files import complete_path, read_upload
 from opus_nb.screen.inputs_nested import LinesControl, ListControl, ObjectControl
 from opus_nb.screen.inputs_plain import ChoiceControl, Control, JsonControl, TextControl
 from opus_nb.service.schema import Schema, read_fields
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 HERE = Environment("test", "widget", True, "")
 
 ENTRIES = {
@@ -474,3 +476,36 @@ def test_a_drop_down_shows_that_nothing_is_said(form):
     assert (urgent.label, control(form, "v_kind").widget.label) == ("no", "old")
     form.value = {"v_kind": "elsewhere"}
     assert control(form, "v_kind").widget.label == "(nothing)"
+
+
+def test_the_card_of_an_ended_job_stays_on_the_page_as_plain_html(form, sent, page):
+    """Beside the widget and under an id of its own, so that a saved notebook has it."""
+    form._ipython_display_()
+    form.value = {"v_name": "Ana"}
+    form._run_button.click()
+    sent.job.done.set()
+    until(lambda: form._card.value == "" and not form._busy.locked())
+    widget, card = page.outputs.values()
+    assert WIDGET in widget[-1]
+    assert "completed" in card[-1]["text/html"]
+    assert set(card[-1]) == {"text/html", "text/plain"}
+
+
+def test_whole_numbers_and_near_files_are_shown_as_people_write_them(form, tmp_path, monkeypatch):
+    """5000 and not 5000.0; a path below this folder without the folder; what is read is the same."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    form.value = {"v_amount": 5000.0, "v_scan": LocalFile(str(tmp_path / "a.pdf"))}
+    assert control(form, "v_amount").widget.value == "5000"
+    assert control(form, "v_scan")._path.value == "a.pdf"
+    assert form.value["v_scan"] == LocalFile(str(tmp_path / "a.pdf"))
+    assert type(form.value["v_amount"]) is float
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.text() | st.integers(), min_size=1, max_size=4))
+def test_a_list_without_a_schema_survives(items):
+    """Shown line by line where that reads back the same, else as JSON."""
+    form = Form(Schema((SCHEMA["v_tags"],)), title="x", submit=lambda _: None, environment=HERE)
+    form.value = {"v_tags": items}
+    assert form.value == {"v_tags": items}

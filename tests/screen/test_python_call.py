@@ -17,7 +17,11 @@ FIELDS = read_fields(
     {
         "day": DAY,
         "who": {"display_name": "Who", "type": "object", "type_definition": {"born": DAY}},
-        "days": {"display_name": "Days", "type": "array", "type_definition": {"type": "date", "type_definition": "%m/%d/%Y"}},
+        "days": {
+            "display_name": "Days",
+            "type": "array",
+            "type_definition": {"type": "date", "type_definition": "%m/%d/%Y"},
+        },
         "free": {"display_name": "Free", "type": "array"},
         "scan": {"display_name": "Scan", "type": "file"},
         "scans": {"display_name": "Scans", "type": "array_files"},

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from opus_nb.errors import ReplyUnreadable
+from opus_nb.errors import ReplyUnreadable, SettingsError
 from opus_nb.job import JobState
+from opus_nb.service.api import InitiateParameters
 from opus_nb.service.entries import read_field
 from opus_nb.service.replies import (
     inner_error,
@@ -23,6 +24,8 @@ from opus_nb.service.replies import (
 from opus_nb.service.schema import Schema, read_fields, read_workflow
 from opus_nb.service.values import build_payload, check_value
 
+REFERENCE = "00000000-0000-4000-8000-000000000001"
+VERSION = "00000000-0000-4000-8000-000000000002"
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
@@ -95,6 +98,43 @@ def test_initiate_reply_with_a_word_for_an_id() -> None:
 def test_initiate_reply_of_the_initiate_page() -> None:
     """The initiate page's reply holds the id and nothing else."""
     assert read_job_id(load("initiate_reply_of_the_initiate_page")) == "{JOB_EXECUTION_ID}"
+
+
+def test_initiate_request_with_a_description() -> None:
+    """Ours is the quickstart's request, and says where the job comes from."""
+    documented = load("initiate_request_with_a_description")
+    built = InitiateParameters(documented["workflowId"]).body(documented["title"], documented["description"])
+    assert built == {**documented, "source": "api"}
+
+
+def test_initiate_request_of_the_latest_version() -> None:
+    """Nothing is pinned, and what is to be stored on the job goes as bare keys and values."""
+    documented = load("initiate_request_of_the_latest_version")
+    parameters = InitiateParameters(documented["workflowId"], initial_input=documented["initialInput"])
+    assert parameters.body(documented["title"], documented["description"]) == documented
+
+
+def test_initiate_request_pinned_by_number() -> None:
+    """A list of workspaces travels as one text with commas."""
+    documented = load("initiate_request_pinned_by_number")
+    parameters = InitiateParameters(
+        documented["workflowId"],
+        workflow_version_number=3,
+        ref_user_id=documented["refUserId"],
+        workspaces=["{WORKSPACE_ID_1}", "{WORKSPACE_ID_2}"],
+        initial_input=documented["initialInput"],
+    )
+    assert parameters.body(documented["title"], documented["description"]) == documented
+
+
+def test_initiate_request_pinned_by_uuid_without_description() -> None:
+    """A reference entity needs no workflow id; a description is always sent, empty where there is none."""
+    documented = load("initiate_request_pinned_by_uuid_without_description")
+    ids = {"referenceEntityId": REFERENCE, "workflowVersionId": VERSION}
+    parameters = InitiateParameters(None, REFERENCE, VERSION)
+    assert parameters.body(documented["title"], "") == {**documented, **ids, "description": ""}
+    with pytest.raises(SettingsError, match="UUID"):
+        InitiateParameters(None, documented["referenceEntityId"])
 
 
 def test_upload_request_with_a_dotted_extension() -> None:

@@ -76,7 +76,8 @@ def test_found_by_itself_with_one_question_more_at_most(serve: Serve, generation
 
 def test_api_forces_the_family(serve: Serve, tmp_path: Path) -> None:
     """``"cases"`` speaks to the case routes although the others would answer; ``"jobs"`` never asks them."""
-    box = serve(echo(), echo("cases")).sandbox
+    only_a_case = "00000000-0000-4000-8000-00000000000c"
+    box = serve(echo(), echo("cases", id=only_a_case)).sandbox
     with opus_nb.connect("sandbox", base_url=box.base_url, api="cases", ledger=tmp_path / "c") as opus:
         wf = quicken(opus).workflow(echo().id)
         assert wf.generation == "cases"
@@ -86,7 +87,8 @@ def test_api_forces_the_family(serve: Serve, tmp_path: Path) -> None:
         opus_nb.connect("sandbox", base_url=box.base_url, api="jobs", ledger=tmp_path / "j") as opus,
         pytest.raises(NotFound),
     ):
-        opus.workflow(echo("cases").id)
+        opus.workflow(only_a_case)
+    assert box.books()["calls_by_family"]["jobs"] == 1
 
 
 def test_the_case_familys_own_base_address(serve: Serve, tmp_path: Path) -> None:

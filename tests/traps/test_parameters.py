@@ -152,3 +152,14 @@ def test_a_plan_is_for_its_own_workflow(serve: Serve) -> None:
     opus = serve(echo(), longer())
     with pytest.raises(SettingsError, match="workflow that it was made with"):
         opus.workflow(echo().id).plan(TEXTS, workflow_id=UUID)
+
+
+def test_initial_input_is_no_template(serve: Serve) -> None:
+    """A column in braces would be sent as it stands: that is refused instead; other braces are text."""
+    opus = serve(echo())
+    wf = opus.workflow(echo().id)
+    with pytest.raises(SettingsError, match="not filled in"):
+        wf.plan(TEXTS, initial_input={"ref": "{Ref}"}).start(progress="off")
+    assert books(opus)["initiations"] == 0
+    wf.run(TEXTS, initial_input={"ref": "{anything}"}, progress="off").wait()
+    assert shells(opus)[0].initial["initialInput"] == {"ref": "{anything}"}

@@ -55,4 +55,5 @@ def test_a_client_by_somebody_else(serve: Callable[..., opus_nb.Opus], tmp_path:
     assert "What is the answer?" in outputs["Summary"]
     assert nodes[0] == "Input"
     assert nodes[-1] == "Output"
-    assert opus.job("2514").outputs == outputs
+    (job_id,) = opus.jobs(query="from elsewhere")["job_id"]
+    assert opus.job(job_id).outputs == outputs

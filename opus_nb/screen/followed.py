@@ -1,0 +1,57 @@
+"""A job that a form follows: how it looks at one moment, who is asked, and who may press next."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = ["Hold", "JobLook", "JobToFollow", "KnownJob"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobLook:
+    """One job at one moment, as `job_card` shows it. See there for the parts."""
+
+    state: str
+    is_over: bool
+    title: str = ""
+    job_id: str | None = None
+    word: str | None = None
+    nodes_done: int | None = None
+    nodes_total: int | None = None
+    elapsed_s: float | None = None
+    error: str | None = None
+    results: Mapping[str, Any] | None = None
+    audit: tuple[Mapping[str, Any], ...] = ()
+
+
+class JobToFollow(Protocol):
+    """What the form is given for a job that was submitted."""
+
+    def look(self) -> JobLook:
+        """Return where the job stands; called from a thread of the form, twice a second, until it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """A job that had the same inputs; ``words`` name it, such as ``"job 2514 (completed)"``."""
+
+    words: str
+    job: JobToFollow
+
+
+class Hold:
+    """Keeps the form from taking another press; let go of once, by the press that took it."""
+
+    def __init__(self, lock: threading.Lock, button: Any) -> None:
+        self._lock, self._button, self.is_held = lock, button, True
+        button.disabled = True
+
+    def let_go(self) -> None:
+        """Let the next press in; later calls change nothing."""
+        if self.is_held:
+            self.is_held = False
+            self._lock.release()
+            self._button.disabled = False
