@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import opus_nb
 from opus_nb.job import JobState
 from opus_nb.service.api import InitiateParameters, ResultsReply
-from opus_nb.service.client import Client
-from opus_nb.workflow import Workflow
 
 
-class Instant(Client):
-    """Answers at once, and remembers when it was asked first."""
+class Instant:
+    """Takes the place of a connection's calls about jobs, and remembers when the first came.
 
-    def __init__(self, wire: Any) -> None:
-        super().__init__(wire)
+    Parameters
+    ----------
+    opus : opus_nb.Opus
+    """
+
+    def __init__(self, opus: opus_nb.Opus) -> None:
         self.calls = 0
         self.first_at: float | None = None
         self._made = 0
+        for name in ("send_initiate", "send_execute", "fetch_status", "fetch_results", "fetch_audit"):
+            setattr(opus.client, name, getattr(self, name))
+
+    def wait(self, *, seconds: float = 60.0) -> float:
+        """Wait for the first call; the moment it came."""
+        until = time.perf_counter() + seconds
+        while self.first_at is None:
+            if time.perf_counter() > until:
+                raise TimeoutError("nothing was asked")
+            time.sleep(0.001)
+        return self.first_at
 
     def _note(self) -> None:
         self.calls += 1
@@ -33,7 +45,7 @@ class Instant(Client):
         self._made += 1
         return f"job-{self._made}"
 
-    async def send_execute(self, job_id: str, payload: Mapping[str, Any], *, workspaces: str | None = None) -> None:
+    async def send_execute(self, job_id: str, payload: Mapping[str, Any], **more: Any) -> None:
         self._note()
 
     async def fetch_status(self, job_id: str) -> JobState:
@@ -46,11 +58,3 @@ class Instant(Client):
 
     async def fetch_audit(self, job_id: str) -> Any:
         self._note()
-
-
-def instant_workflow(opus: opus_nb.Opus, workflow_id: str) -> tuple[Workflow, Instant]:
-    """The workflow as it was read, on a wire that answers at once."""
-    api = Instant(opus.client.wire)
-    opus.client = api
-    connection = replace(opus.workflow(workflow_id)._connection, api=api)
-    return Workflow(connection, opus=opus), api

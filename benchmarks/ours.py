@@ -19,7 +19,7 @@ import httpx
 import pandas as pd
 
 import opus_nb
-from benchmarks.instant import instant_workflow
+from benchmarks.instant import Instant
 from benchmarks.served import SERVICE_KEY, pin
 from opus_nb import loop
 from opus_nb.service import transport
@@ -150,15 +150,14 @@ def take_in(base_url: str, workflow_id: str, rows: int, folder: str) -> dict[str
     """A run of many rows, all of them taken in and few of them started: memory, and the delay of the first request."""
     df = sheet(rows)
     opus = opus_nb.connect(SERVICE_KEY, base_url=base_url, ledger=folder)
-    wf, api = instant_workflow(opus, workflow_id)
+    wf, api = opus.workflow(workflow_id), Instant(opus)
     before = _resident_bytes()
     planned = time.perf_counter()
     plan = wf.plan(df)
     planned = time.perf_counter() - planned
     began = time.perf_counter()
     run = plan.start(name="large", max_concurrency=1, progress="off")
-    while api.first_at is None:
-        time.sleep(0.001)
+    first_at = api.wait()
     run.pause()
     engine = run._runner.engine
     while engine._taking_in:
@@ -167,7 +166,7 @@ def take_in(base_url: str, workflow_id: str, rows: int, folder: str) -> dict[str
     grown = _resident_bytes() - before
     run.let_go()
     opus.close()
-    return {"bytes": grown, "first_request_s": api.first_at - began, "plan_s": planned, "taken_in_s": taken_in_s}
+    return {"bytes": grown, "first_request_s": first_at - began, "plan_s": planned, "taken_in_s": taken_in_s}
 
 
 def reopen(base_url: str, workflow_id: str, folder: str, finished: bool) -> dict[str, Any]:
@@ -185,14 +184,13 @@ def reopen(base_url: str, workflow_id: str, folder: str, finished: bool) -> dict
         (number,),
     )
     opus = opus_nb.connect(SERVICE_KEY, base_url=base_url, ledger=folder)
-    _, api = instant_workflow(opus, workflow_id)
+    api = Instant(opus)
     began = time.perf_counter()
     run = opus.open_run("large", progress="off")
     opened_s = time.perf_counter() - began
-    while not finished and api.first_at is None:
-        time.sleep(0.001)
+    first_s = 0.0 if finished else api.wait() - began
     counts = run.counts
-    answer = {"opened_s": opened_s, "first_request_s": (api.first_at or began) - began, "calls": api.calls}
+    answer = {"opened_s": opened_s, "first_request_s": first_s, "calls": api.calls}
     if finished:
         began = time.perf_counter()
         run.results()

@@ -118,7 +118,7 @@ def guard_book(book: Book, api: JobApi, positions: Collection[int] | None = None
     """
     wanted = set(positions or ())
     if positions is None:
-        wanted = {each.position for each in book.outcomes(with_texts=False) if each.state in _TO_BE_SENT}
+        wanted = book.positions(_TO_BE_SENT)
     if not wanted:
         return Drift()
     return loop.call(_guard_book, book, api, wanted)

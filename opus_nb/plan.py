@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from opus_nb.batch.lock import RunLock
 from opus_nb.batch.stopping import MAX_CONCURRENCY, Limits, read_limits
 from opus_nb.connection import Connection, with_parameters
 from opus_nb.drift_guard import Drift, guard_plan, identity_names
-from opus_nb.errors import LedgerError, MappingError, PlanRefused, SettingsError, WorkflowInactive
+from opus_nb.errors import LedgerError, PlanRefused, SettingsError, WorkflowInactive
 from opus_nb.estimates import expect
 from opus_nb.job import Observer, PastRuns
 from opus_nb.run import Run
@@ -31,9 +32,12 @@ from opus_nb.sheet.checks import CheckedSheet
 from opus_nb.sheet.labels import pack_index, pack_labels
 from opus_nb.sheet.mending import write_fix_me
 from opus_nb.sheet.painting import paint_issues
+from opus_nb.sheet.sampling import choose_sample
+from opus_nb.titles import Titles
 
 __all__ = ["Plan"]
 
+_CAPS = {"max_concurrency", "max_jobs", "max_cost", "max_minutes", "stop_after_failures", "patience_s"}
 # Errors that a message shows; plan.issues has them all.
 SHOWN_ISSUES = 8
 
@@ -147,41 +151,41 @@ class Plan:
             The workflow was edited since the sheet was checked, in a way that matters to it; ``.changes`` lists how.
             What only has a new variable name is sent under that.
         """
-        limits = read_limits(
+        return self._start(
+            name=name,
             max_concurrency=max_concurrency,
             max_jobs=max_jobs,
             max_cost=max_cost,
             max_minutes=max_minutes,
             stop_after_failures=stop_after_failures,
             patience_s=patience_s,
-            price=self._connection.record.estimate.price,
+            on_invalid=on_invalid,
+            fetch_audit=fetch_audit,
+            progress=progress,
+            fresh=fresh,
+            **initiate,
         )
-        self._require_active()
-        self._refuse(on_invalid)
-        connection = with_parameters(self._connection, initiate)
-        titles = _Titles(connection, self._sheet)
-        connection, drift = guard_plan(connection, self._sheet.schema, self._fed())
-        if drift.changes:
-            say(drift.sentence)
-        ledger = connection.ledger()
-        about = self._about(connection, fetch_audit=fetch_audit, limits=limits)
-        book, lock = self._open_book(ledger, name or self.default_name, about, fresh=fresh)
-        try:
-            run = Run(
-                book,
-                connection.api,
-                index=self._sheet.index,
-                sheet=self._df,
-                limits=limits,
-                invalid=len(self) - self.ready,
-                progress=progress,
-                settle_s=connection.settings.settle_s,
-                timeout_s=connection.settings.timeout_s,
-            )
-            return run.begin(lock, self._rows(titles, drift))
-        except BaseException:
-            lock.release()
-            raise
+
+    def pilot(self, rows: int = 5, **options: Any) -> Run:
+        """Run a few rows that stand for the sheet first: rare categories, missing values, the largest files.
+
+        The others are ``skipped`` until ``start()`` of the same name goes on with them; nothing is repeated. What
+        the pilot's jobs took sharpens ``estimate``.
+
+        Parameters
+        ----------
+        rows : int
+            How many at most.
+        **options
+            What `start` takes.
+
+        Returns
+        -------
+        Run
+        """
+        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+            raise SettingsError("A pilot needs a whole number of rows from 1", where=f"rows={rows!r}")
+        return self._start(only=tuple(choose_sample(self._sheet, rows)), **options)
 
     def show(self) -> Card:
         """Paint the problems over the sheet: the bad rows, each bad cell coloured, its reason when pointed at."""
@@ -241,6 +245,46 @@ class Plan:
         if not (self._connection.settings.ledger / "ledger.sqlite").exists():
             return PastRuns()
         return read_past(self._connection.ledger(), self._connection.record.workflow_id)
+
+    def _start(
+        self,
+        *,
+        only: tuple[int, ...] | None = None,
+        name: str | None = None,
+        on_invalid: str = "raise",
+        fetch_audit: bool = True,
+        progress: str | Observer = "auto",
+        fresh: bool = False,
+        **options: Any,
+    ) -> Run:
+        caps = {each: options.pop(each) for each in _CAPS & set(options)}
+        limits = replace(read_limits(**caps, price=self._connection.record.estimate.price), only=only)
+        self._require_active()
+        self._refuse(on_invalid)
+        connection = with_parameters(self._connection, options)
+        titles = Titles(connection, self._sheet)
+        connection, drift = guard_plan(connection, self._sheet.schema, self._fed())
+        if drift.changes:
+            say(drift.sentence)
+        ledger = connection.ledger()
+        about = self._about(connection, fetch_audit=fetch_audit, limits=limits)
+        book, lock = self._open_book(ledger, name or self.default_name, about, fresh=fresh)
+        try:
+            run = Run(
+                book,
+                connection.api,
+                index=self._sheet.index,
+                sheet=self._df,
+                limits=limits,
+                invalid=len(self) - self.ready,
+                progress=progress,
+                settle_s=connection.settings.settle_s,
+                timeout_s=connection.settings.timeout_s,
+            )
+            return run.begin(lock, self._rows(titles, drift))
+        except BaseException:
+            lock.release()
+            raise
 
     def _require_active(self) -> None:
         record = self._connection.record
@@ -356,7 +400,7 @@ class Plan:
                 found[name] = there == len(sent)
         return found
 
-    def _rows(self, titles: _Titles, drift: Drift) -> Iterator[SheetRow]:
+    def _rows(self, titles: Titles, drift: Drift) -> Iterator[SheetRow]:
         sheet = self._sheet
         reasons = self._reasons()
         for position, label in enumerate(pack_labels(sheet.index)):
@@ -380,49 +424,6 @@ class Plan:
             known = reasons.get(int(position))
             reasons[int(position)] = text if known is None else f"{known}; {text}"
         return reasons
-
-
-class _Titles:
-    """Titles and descriptions of jobs: the user's templates over the row's columns, or what reads well."""
-
-    _hole = re.compile(r"\{([^{}]+)\}")
-
-    def __init__(self, connection: Connection, sheet: CheckedSheet) -> None:
-        self._sheet = sheet
-        self._title = connection.titles.get("title")
-        self._description = connection.titles.get("description")
-        self._name = connection.record.name or "opus_nb"
-        self._needs_row = False
-        known = set(sheet.row_values(0)) if sheet.row_count else set()
-        for template in (self._title, self._description):
-            for hole in self._hole.findall(template or ""):
-                self._needs_row = True
-                if sheet.row_count and hole not in known:
-                    raise MappingError(
-                        "A title or description names a column that the sheet does not have",
-                        where="{" + hole + "}",
-                        came_back="its columns are " + ", ".join(map(repr, sorted(known)[:12])),
-                    )
-
-        # Sent as it stands it would look like a value; titles and descriptions are what can follow the row.
-        stored = json.dumps(connection.parameters.initial_input or {}, ensure_ascii=False)
-        if filled := [hole for hole in self._hole.findall(stored) if hole in known]:
-            raise SettingsError(
-                "initial_input is the same for every row and is not filled in",
-                where="{" + filled[0] + "}",
-                next_step="Use the column in title= or description=, or leave the braces out.",
-            )
-
-    def of(self, position: int) -> tuple[str, str]:
-        """Return title and description of one row."""
-        values = self._sheet.row_values(position) if self._needs_row else {}
-
-        def fill(template: str) -> str:
-            return self._hole.sub(lambda hole: values.get(hole[1], ""), template)
-
-        label = self._sheet.index[position]
-        title = fill(self._title) if self._title is not None else f"{self._name}, row {label}"
-        return title, fill(self._description) if self._description is not None else ""
 
 
 def _issue_line(issue: Mapping[Any, Any]) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 import weakref
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from opus_nb import loop
-from opus_nb.accounts import account_frame
 from opus_nb.batch.book import Book, SheetRow
 from opus_nb.batch.lock import RunLock
-from opus_nb.batch.reconciling import describe_account
+from opus_nb.batch.reconciling import AccountLine, describe_account
 from opus_nb.batch.runner import Runner
 from opus_nb.batch.stopping import Limits
 from opus_nb.batch.timing import Timing
@@ -28,6 +27,7 @@ from opus_nb.saying import say
 from opus_nb.screen.cards import run_card
 from opus_nb.screen.controls import Controls
 from opus_nb.screen.display import open_display
+from opus_nb.screen.inside import fetch_progress
 from opus_nb.screen.pump import pump
 from opus_nb.screen.tally import Tally
 from opus_nb.service.api import JobApi
@@ -82,6 +82,7 @@ class Run(RunFrames):
             is_paused=lambda: self._runner.engine.paused,
             is_over=lambda: self._runner.is_over,
             rows=self._page,
+            look_inside=lambda job_id: loop.start(fetch_progress, self._api, job_id),
             name=self.name,
         )
         self._display = open_display(progress, title=self.name, tally=self._tally, controls=controls)
@@ -284,7 +285,7 @@ class Run(RunFrames):
             if lock is not None:
                 lock.release()
         say(describe_account(self.name, lines))
-        return account_frame(lines, self._label)
+        return _account_frame(lines, self._label)
 
     @property
     def max_concurrency(self) -> int:
@@ -396,6 +397,18 @@ class Run(RunFrames):
         if failure is not None:
             say(f"The run stopped by itself; nothing is lost. run.resume() or opus.open_run({self.name!r}) continues.")
             raise failure
+
+
+def _account_frame(lines: Sequence[AccountLine], label: Callable[[int], Any]) -> pd.DataFrame:
+    rows = [pd.NA if line.position is None else label(line.position) for line in lines]
+    columns: dict[str, Any] = {
+        "kind": pd.Series([line.kind for line in lines], dtype="string"),
+        "row": pd.Series(rows, dtype=object),
+    }
+    for name in ("job_id", "before", "now", "word", "note"):
+        columns[name] = pd.Series([getattr(line, name) for line in lines], dtype="string")
+    frame: pd.DataFrame = pd.DataFrame(columns)
+    return frame
 
 
 def _live_key(book: Book) -> str:

@@ -104,7 +104,9 @@ class Attendance:
         now, clock = self._reporter.now(), asyncio.get_running_loop().time()
         if entry.acked_at is None:
             entry.acked_at = entry.sent_at or now
-        entry.began = clock - max(0.0, now - entry.acked_at)
+        if entry.began is None:
+            # An earlier process sent it: only the other clock knows when.
+            entry.began = clock - max(0.0, now - entry.acked_at)
         self._resting[entry.key] = clock
 
     async def _ask(self, entry: Entry) -> float | None:

@@ -237,6 +237,8 @@ class Engine:
             entry.in_doubt = False
             self._executed += 1
             self._begin(entry, self.protocol.settle(entry, after_death=True))
+        elif self.limits.only is not None and entry.position not in self.limits.only and not state.is_live:
+            await self._skip(entry, "not one of the pilot's rows; start() goes on with it")
         elif state.is_live and entry.job_id is not None:
             self.attendance.take_up(entry)
         elif self.cancelled:
@@ -293,15 +295,17 @@ class Engine:
     async def _skip_the_rest(self, why: str) -> None:
         try:
             while self._pending:
-                entry = self._pending.popleft()
-                # A shell that it has is kept for when the cap is raised.
-                if entry.job_id is None:
-                    await self._leave_shell(entry)
-                await self.reporter.move(entry, RowState.SKIPPED, error=why)
-                self._ended[entry.position] = entry
+                await self._skip(self._pending.popleft(), why)
         finally:
             self._skipping = None
             self._notify()
+
+    async def _skip(self, entry: Entry, why: str) -> None:
+        # A shell that it has is kept for when the cap is raised.
+        if entry.job_id is None:
+            await self._leave_shell(entry)
+        await self.reporter.move(entry, RowState.SKIPPED, error=why)
+        self._ended[entry.position] = entry
 
     async def _cancel_entry(self, entry: Entry) -> None:
         await self._leave_shell(entry)

@@ -53,7 +53,7 @@ class Entry:
         self.acked_at: float | None = None
         self.still_going_at: float | None = None
         # Ages are counted on the loop's clock, which nobody can set; the times above are for people and the ledger.
-        self.began: float | None = None  # when execute was acknowledged
+        self.began: float | None = None  # when this process sent execute
         self.still_going_s: float | None = None  # age at the last "not yet"
         self.waiting_since: float | None = None
         self.signature: tuple[str, str] | None = None  # node and message of its failure

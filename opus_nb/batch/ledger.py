@@ -53,7 +53,7 @@ CREATE TABLE rows (
     inputs TEXT,
     PRIMARY KEY (run, sheet, position)
 ) WITHOUT ROWID;
-CREATE INDEX rows_by_key ON rows (run, sheet, key);
+CREATE INDEX rows_by_key ON rows (run, sheet, key, problem);
 CREATE TABLE work (
     run INTEGER NOT NULL,
     key TEXT NOT NULL,

@@ -143,6 +143,7 @@ class RowProtocol:
     async def _execute(self, entry: Entry, payload: Mapping[str, Any]) -> None:
         assert entry.job_id is not None
         await self.reporter.move(entry, RowState.EXECUTING, error=None)
+        entry.began = asyncio.get_running_loop().time()
         try:
             await self.api.send_execute(entry.job_id, payload)
         except (AnswerLost, ReplyUnreadable) as error:

@@ -91,7 +91,7 @@ class Reconciler:
         """
         work: list[Awaitable[AccountLine]] = []
         for position, job in self._book.positions_with_jobs():
-            entry = self._engine.ended_at(position) if self._engine is not None and position is not None else None
+            entry = None if self._engine is None or position is None else self._engine.ended_at(position)
             entry = entry or known_entry(-1 if position is None else position, job.key, job)
             work.append(self._bounded(self._row("row" if position is not None else "earlier row", entry, position)))
         for job_id, state in self._book.earlier_attempts():
@@ -116,7 +116,11 @@ class Reconciler:
         word: str | None = None
         note: str | None = None
         try:
-            if before in _DOUBTFUL and entry.job_id is not None:
+            if self._is_the_engines(position):
+                # It looks after the row, and was just told to hurry; here it is only asked after.
+                if before.is_live and entry.job_id is not None:
+                    word, note = (await self._protocol.api.fetch_status(entry.job_id)).word, "is being watched"
+            elif before in _DOUBTFUL and entry.job_id is not None:
                 word, note = await self._doubtful(entry)
             elif before.is_live and entry.job_id is not None:
                 word, note = await self._under_way(entry)
@@ -130,11 +134,17 @@ class Reconciler:
             kind, position, entry.job_id, before.count_name, entry.state.count_name, word, note or entry.error
         )
 
+    def _is_the_engines(self, position: int | None) -> bool:
+        return self._engine is not None and position is not None and self._engine.ended_at(position) is None
+
     async def _doubtful(self, entry: Entry) -> tuple[str | None, str | None]:
         """The answer to its execute was lost: hear the witnesses again."""
         assert entry.job_id is not None
         inputs = bool(self._protocol.inputs_of(entry)) if entry.position >= 0 else False
+        attempt, before = entry.attempt, entry.state
         testimony = await self._protocol.hear_out(entry.job_id, sends_inputs=inputs, asks=ASKS)
+        if (entry.attempt, entry.state) != (attempt, before):
+            return None, "was sent anew meanwhile"
         if testimony.started is None:
             return None, testimony.heard
         if testimony.started:
@@ -148,9 +158,6 @@ class Reconciler:
     async def _under_way(self, entry: Entry) -> tuple[str | None, str | None]:
         assert entry.job_id is not None
         state = await self._protocol.api.fetch_status(entry.job_id)
-        if self._engine is not None and self._engine.ended_at(entry.position) is None:
-            # The engine looks after it, and was just told to hurry.
-            return state.word, "is being watched"
         if entry.acked_at is None:
             entry.acked_at = entry.sent_at or self._reporter.now()
         if state.is_end:

@@ -36,6 +36,8 @@ __all__ = ["Runner"]
 
 # So many rows are compared with each other when a run stops because too many failed alike.
 COMPARED = 200
+# How long a sheet may take to be written down when its run is let go.
+RECORDING_GRACE_S = 12.0
 
 
 class Runner:
@@ -216,6 +218,9 @@ class Runner:
             if self.engine.halted is None:
                 await recording
         finally:
+            if isinstance(self.engine.halted, RunHalted):
+                # Let go by a person: what is not written down could not be gone on with.
+                await asyncio.wait({recording}, timeout=RECORDING_GRACE_S)
             recording.cancel()
             await asyncio.gather(recording, return_exceptions=True)
             if self._lock is not None:

@@ -36,6 +36,8 @@ class Limits:
         How often a row is tried again when the way to Opus was blocked for it alone.
     outage_s : float
         How long nothing may reach Opus at all before the run halts by itself.
+    only : sequence of int or None
+        The places in the sheet that may start, as in a pilot; the others are skipped.
     """
 
     max_concurrency: int = MAX_CONCURRENCY
@@ -45,6 +47,7 @@ class Limits:
     patience_s: float | None = None
     setbacks: int = 5
     outage_s: float = 900.0
+    only: Sequence[int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As the ledger keeps them, so that a run that is opened again has the caps it was started with."""
@@ -59,13 +62,13 @@ class Limits:
 
 def read_limits(
     *,
-    max_concurrency: int,
-    max_jobs: int | None,
-    max_cost: float | None,
-    max_minutes: float | None,
-    stop_after_failures: int | None,
-    patience_s: float | None,
-    price: float | None,
+    max_concurrency: int = MAX_CONCURRENCY,
+    max_jobs: int | None = None,
+    max_cost: float | None = None,
+    max_minutes: float | None = None,
+    stop_after_failures: int | None = None,
+    patience_s: float | None = None,
+    price: float | None = None,
 ) -> Limits:
     """Check what a person asked for.
 

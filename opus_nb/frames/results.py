@@ -168,7 +168,7 @@ def _join_twins(columns: list[OutputColumn], outputs: Schema) -> list[OutputColu
 
 
 def _without_hollow(columns: list[OutputColumn]) -> Iterator[OutputColumn]:
-    """Leave out a declared object that no job answered as such, because its members came one by one (``data.score``)."""
+    """Leave out a declared object that no job answered whole, because its members came one by one (``data.score``)."""
     names = [column.name for column in columns]
     for column in columns:
         split = any(name.startswith(f"{column.name}.") for name in names)

@@ -14,7 +14,6 @@ from opus_nb import loop
 from opus_nb.batch.book import Book
 from opus_nb.batch.identity import Identities
 from opus_nb.batch.ledger import Ledger
-from opus_nb.batch.lock import RunLock
 from opus_nb.connection import Connection
 from opus_nb.errors import OpusError, RunLocked
 from opus_nb.frames.audit import audit_frame
@@ -165,13 +164,13 @@ def _known(
     words += "" if alone else f" of run {run_name!r}"
     if alone and not outcome.state.is_final and Run.alive(book) is None:
         run = Run(book, connection.api, progress="off", settle_s=connection.settings.settle_s)
-        lock = RunLock(book)
         try:
-            lock.take()
+            # The job is at Opus already: it is watched, nothing is started.
+            run.carry_on(start_rows=False)
         except RunLocked as error:
             busy = str(error)
             return KnownJob(words, FollowedJob(connection, lambda: (outcome, busy)))
-        return KnownJob(words, follow_job(connection, Job(run.begin(lock))))
+        return KnownJob(words, follow_job(connection, Job(run)))
     alive = Run.alive(book)
 
     def read() -> tuple[Outcome, str]:

@@ -1,0 +1,1 @@
+"""What Opus speaks: the only rooms that know its HTTP and its JSON."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from opus_nb.service.spellings import fold_key, look_up
 
-__all__ = ["find_payload", "is_entry", "merge_parts", "read_json_text"]
+__all__ = ["PAYLOAD", "find_payload", "is_entry", "merge_parts", "read_json_text"]
 
 _DEEPEST_WRAPPER = 4
-_PAYLOAD = "jobResultsPayloadSchema"
-_PAYLOAD_FOLDED = fold_key(_PAYLOAD)
+PAYLOAD = "jobResultsPayloadSchema"
+_PAYLOAD_FOLDED = fold_key(PAYLOAD)
 # What may wrap the outputs, the likeliest first.
 _CONTAINERS = {"results": 0, "result": 1, "data": 2, "outputs": 3, "output": 4}
 # What stands beside the outputs in a reply and is none of them.
@@ -61,7 +61,7 @@ def find_payload(reply: Any) -> tuple[Any, bool]:
         here = read_json_text(here) if isinstance(here, str) else here
         if not isinstance(here, Mapping):
             return here, False
-        payload = here.get(_PAYLOAD)
+        payload = here.get(PAYLOAD)
         if payload is None:
             payload = next((here[key] for key in here if fold_key(key) == _PAYLOAD_FOLDED), None)
         if payload is not None:
@@ -85,7 +85,7 @@ def _container(here: Mapping[str, Any], *, is_top: bool) -> str | None:
         inner = here[key]
         if is_top and not (isinstance(inner, Mapping) and "value" in inner):
             return key
-        if isinstance(inner, Mapping) and look_up(inner, _PAYLOAD) is not None:
+        if isinstance(inner, Mapping) and look_up(inner, PAYLOAD) is not None:
             return key
     return None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from opus_nb.job import JobState
 from opus_nb.service.definitions import Schema
-from opus_nb.service.envelopes import find_payload, is_entry, merge_parts, read_json_text
+from opus_nb.service.envelopes import PAYLOAD, find_payload, is_entry, merge_parts, read_json_text
 from opus_nb.service.spellings import look_up
 from opus_nb.service.states import read_state
 
@@ -126,8 +126,9 @@ class ResultReader:
             key: OutputColumn(key, label, word, blank.copy(), blank.copy())
             for key, (label, word) in self._declared.items()
         }
+        plain = _PlainReplies(columns, blank, self._declared, self._keys)
         for place, reply in enumerate(listed):
-            if reply is None:
+            if reply is None or plain.take(place, reply):
                 continue
             for key, label, word, value, raw in self._outputs(reply):
                 column = columns.get(key)
@@ -167,6 +168,99 @@ class ResultReader:
             value = read_json_text(entry) if isinstance(entry, str) else entry
             found.append(OutputValue(named, label, word, value, entry))
         return found if len({each[0] for each in found}) == len(found) else _number(found)
+
+
+class _PlainReplies:
+    """Lays the replies that are made as nearly all are made straight into their columns.
+
+    The two shapes that services answer in, without anything odd about them, are recognised by their keys; the keys
+    of one workflow's replies are the same every time. Whatever is not recognised for certain is left to
+    `ResultReader._outputs`, and what both would read comes out the same.
+
+    Parameters
+    ----------
+    columns : dict
+        Variable name to column; new ones are put in as they are met.
+    blank : list
+        What a new column begins as.
+    declared : Mapping
+        Variable name to label and type.
+    labels : container of str
+        The labels by which declared outputs may be named.
+    """
+
+    def __init__(
+        self,
+        columns: dict[str, OutputColumn],
+        blank: list[None],
+        declared: Mapping[str, tuple[str, str]],
+        labels: Container[str],
+    ) -> None:
+        self._columns, self._blank, self._declared, self._labels = columns, blank, declared, labels
+        # Keys at the top and in "results" for which results are the outputs, in the free shape; True if they are.
+        self._free: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = {}
+        # Where a value of the free shape goes: its column, and the same for what lies inside of it.
+        self._places: dict[str, Any] = {}
+
+    def take(self, place: int, reply: Any) -> bool:
+        """Lay one reply down; False, and nothing done, where it is not one of the plain ones."""
+        if type(reply) is not dict:
+            return False
+        payload = reply.get(PAYLOAD)
+        if payload is not None:
+            return type(payload) is dict and self._take_entries(place, payload)
+        payload = reply.get("results")
+        if type(payload) is not dict or not payload:
+            return False
+        keys = (tuple(reply), tuple(payload))
+        is_free = self._free.get(keys)
+        if is_free is None:
+            is_free = self._free[keys] = self._is_free(reply, payload)
+        # An object that holds "value" may be an entry, and needs a closer look.
+        if not is_free or any(type(each) is dict and "value" in each for each in payload.values()):
+            return False
+        self._spread(self._places, "", payload, place, 1)
+        return True
+
+    def _take_entries(self, place: int, payload: dict[str, Any]) -> bool:
+        declared = self._declared
+        for key, entry in payload.items():
+            if key not in declared or type(entry) is not dict or "value" not in entry:
+                return False
+            if len(entry) > 1 and type(entry.get("type")) is not str:
+                return False
+        for key, entry in payload.items():
+            column = self._columns[key]
+            raw = entry["value"]
+            column.raws[place] = raw
+            column.values[place] = read_json_text(raw) if type(raw) is str and not raw[:1].isalnum() else raw
+        return True
+
+    def _is_free(self, reply: dict[str, Any], payload: dict[str, Any]) -> bool:
+        if any("." in key for key in payload) or find_payload(reply) != (payload, False):
+            return False
+        return not any(
+            key in self._declared or key in self._labels or key.startswith("workflow_output_") for key in payload
+        )
+
+    def _spread(self, places: dict[str, Any], prefix: str, values: dict[str, Any], place: int, depth: int) -> None:
+        for key, value in values.items():
+            home = places.get(key)
+            if home is None:
+                home = places[key] = [None, {}]
+            if type(value) is dict and value and depth <= _DEEPEST_NAME:
+                self._spread(home[1], f"{prefix}{key}.", value, place, depth + 1)
+                continue
+            column = home[0]
+            if column is None:
+                name = f"{prefix}{key}"
+                column = self._columns.get(name)
+                if column is None:
+                    column = OutputColumn(name, name, "", self._blank.copy(), self._blank.copy())
+                    self._columns[name] = column
+                home[0] = column
+            column.raws[place] = value
+            column.values[place] = read_json_text(value) if type(value) is str and not value[:1].isalnum() else value
 
 
 def read_results(reply: Any, outputs: Schema | None = None) -> Results:

@@ -145,7 +145,8 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path):
         from opus_nb.job import JobEvent, RowState
         book = Book.create(Ledger.at(Path({str(tmp_path)!r})), "run", "wf", 0, {{}})
         async def mark(number):
-            await book.record(JobEvent(number, f"k{{number}}", 1, RowState.EXECUTING, RowState.INITIATED, 1.0, job_id=str(number)))
+            state, before = RowState.EXECUTING, RowState.INITIATED
+            await book.record(JobEvent(number, f"k{{number}}", 1, state, before, 1.0, job_id=str(number)))
             sys.stdout.write(f"{{number}}\\n"); sys.stdout.flush()
         async def main():
             for start in range(0, 100000, 20):

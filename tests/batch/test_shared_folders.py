@@ -246,18 +246,16 @@ def test_a_killed_holder_frees_the_run_at_once(tmp_path: Path) -> None:
         "import sys, time\nfrom pathlib import Path\n"
         "from opus_nb.batch.book import Book\nfrom opus_nb.batch.ledger import Ledger\n"
         "from opus_nb.batch.lock import RunLock\n"
-        "RunLock(Book.open(Ledger.at(Path(sys.argv[1])), 'run')).take()\nprint('held', flush=True)\ntime.sleep(60)\n"
+        "lock = RunLock(Book.open(Ledger.at(Path(sys.argv[1])), 'run'))\nlock.take()\nprint('held', flush=True)\ntime.sleep(60)\n"
     )
-    holder = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    lock = make_lock(tmp_path)
-    begun = time.monotonic()
-    with pytest.raises(RunLocked, match=f"process {holder.pid}"):
-        lock.take()
-    assert time.monotonic() - begun < 0.5
-    holder.kill()
-    holder.stdout.close()
-    holder.wait()
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        lock = make_lock(tmp_path)
+        begun = time.monotonic()
+        with pytest.raises(RunLocked, match=f"process {holder.pid}"):
+            lock.take()
+        assert time.monotonic() - begun < 0.5
+        holder.kill()
     lock.take()
     lock.release()

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fire_making import CASES, OLD, QUEUED, SETTLE_S, QuickSchedule, Rig, bare_fire, letter_fire
+from fire_making import CASES, OLD, PLAIN, QUEUED, SETTLE_S, QuickSchedule, Rig, bare_fire, letter_fire
 
 from opus_nb import loop
 from opus_nb.batch import ledger as ledger_module
 from opus_nb.batch.book import Book
 from opus_nb.batch.ledger import Ledger
 from opus_nb.batch.timing import Timing
-from opus_nb.errors import LedgerError, RunHalted, SchemaChanged
+from opus_nb.errors import LedgerError, RunHalted, RunLocked, SchemaChanged
 from opus_nb.sandbox import Sandbox
 from opus_nb.service.wire import Patience
+from opus_nb.settings import ServiceKey
 
 
 def other_rig(sandbox: Sandbox, folder: Path, definition: Any, **options: Any) -> Rig:
@@ -71,6 +72,7 @@ def test_unknown_words_are_no_end(rig: Rig) -> None:
 
 def test_a_repeated_id_serves_one_row_only(rig: Rig) -> None:
     """Initiate answers with the id of another job: it is not executed for this row, another shell is made."""
+    rig.limits.max_concurrency = 1
     rule = rig.sandbox.fault("initiate", "lie", skip_first=1, times=2)
     rig.work(3)
     rig.assert_once()
@@ -178,6 +180,22 @@ def test_uncertain_rows_are_reconciled_not_guessed(rig: Rig) -> None:
     assert sorted((each.before, each.now) for each in lines) == [("uncertain", "completed"), ("uncertain", "queued")]
     rig.again()
     rig.assert_once(2)
+
+
+def test_reconciling_keeps_its_hands_off_what_is_just_being_sent(rig: Rig) -> None:
+    """A row whose execute is on its way looks as if it had never started; it is the engine's, and not queued again."""
+    rig.record(1)
+    rig.sandbox.fault("execute", "slow", before_s=0.6)
+    rig.begin(rig.rows(1))
+    deadline = time.monotonic() + 10
+    while rig.door.passed["execute"] < 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    [line] = loop.call(rig.runner.reconcile)
+    assert (line.before, line.now, line.word) == ("running", "running", "PENDING")
+    loop.wait_for(rig.runner.over(), timeout_s=20)
+    rig.assert_once(1)
+    assert rig.door.passed["execute"] == 1
 
 
 def test_orphans_are_found_by_their_titles(rig: Rig) -> None:
@@ -368,6 +386,33 @@ def test_the_users_loop_may_close_while_the_run_goes_on(rig: Rig) -> None:
     asyncio.run(begin())
     loop.wait_for(rig.runner.over(), timeout_s=20)
     rig.assert_once(2)
+
+
+def test_a_run_that_was_taken_over_stops_at_once(rig: Rig) -> None:
+    """A lease that could not be renewed in time: nothing more is sent here."""
+    rig.record(6)
+    rig.limits.max_concurrency = 1
+    rig.begin(rig.rows(6))
+    rig.runner._lose()
+    loop.wait_for(rig.runner.over(), timeout_s=20)
+    assert isinstance(rig.runner.failure(), RunLocked)
+    assert rig.door.passed["execute"] <= 1
+    rig.again()
+    rig.assert_once(6)
+
+
+def test_the_key_is_nowhere_in_the_ledger(tmp_path: Path) -> None:
+    """Not in the run, not in an error that repeats it, not in any file beside."""
+    key = "_" + "secret" * 16
+    with Sandbox([PLAIN], service_keys=[key, "sandbox"]) as sandbox:
+        sandbox.fault("execute", "error", status=400, message=[f"no payload for {key}"], times=1)
+        rig = Rig(sandbox, tmp_path / "ledger")
+        rig.wire._key = ServiceKey(key)
+        rig.work(2)
+        assert sorted(rig.states()) == ["completed", "failed"]
+        rig.close()
+    for file in (tmp_path / "ledger").rglob("*"):
+        assert not file.is_file() or key.encode() not in file.read_bytes()
 
 
 @pytest.mark.parametrize("nth", range(1, 16))

@@ -149,6 +149,25 @@ def test_another_form_and_another_kernel_know_the_job_too(claims, claim, tmp_pat
     assert "sent already" in other._said.value
 
 
+def test_a_job_that_was_left_running_is_followed_to_its_end(claims, claim, tmp_path):
+    """The kernel died while it ran: the next form finds it, watches it, and buys nothing."""
+    form = claims.form(claim, files_root=tmp_path)
+    claims._opus.sandbox.fault("status", "error", status=503, times=1000)
+    form._run_button.click()
+    end = time.monotonic() + 10
+    while not executions(claims):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    while form.job is None:
+        time.sleep(0.01)
+    form.job.job.run.let_go()
+    claims._opus.sandbox.faults_clear()
+    other = claims.form(claim, files_root=tmp_path)
+    press(other)
+    assert "sent already" in other._said.value
+    assert executions(claims) == 1
+
+
 def test_a_row_of_a_run_is_known_by_the_form(claims, claim, tmp_path):
     """An unchanged row of a batch was paid for there; a changed file is another purchase."""
     df = pd.DataFrame([claim, claim | {"Claim reference": "CL-8"}])

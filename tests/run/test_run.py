@@ -387,3 +387,18 @@ def test_one_line_and_a_small_card(dossier, sheet):
     assert "<b>bold</b>" not in run._repr_html_()
     assert len(run._repr_html_().encode()) < 10_000
     assert len(dossier._repr_html_().encode()) < 10_000
+
+
+def test_a_pilot_runs_a_few_telling_rows_and_the_same_run_goes_on(opus, dossier, sheet):
+    """Skipped rows wait for ``start``; the pilot's rows are not bought again, and the estimate knows them."""
+    df = sheet(8)
+    df["Notes"] = None
+    df.loc[5, "Notes"] = "the only one"
+    plan = dossier.plan(df)
+    run = plan.pilot(3, name="pilot", progress="off").wait()
+    assert dict(run.counts) == {"completed": 3, "skipped": 5}
+    assert run.results().loc[5, "state"] == "completed"
+    assert plan.estimate["based_on"] == 3
+    run = plan.start(name="pilot", progress="off").wait()
+    assert dict(run.counts) == {"completed": 8}
+    assert executed(opus) == 8
