@@ -30,7 +30,8 @@ from opus_nb.settings import read_settings
 
 def sheet(rows: int) -> pd.DataFrame:
     """As many rows as wanted, all different."""
-    return pd.DataFrame({"Number": range(rows), "Text": [f"row {number}" for number in range(rows)]})
+    df: pd.DataFrame = pd.DataFrame({"Number": range(rows), "Text": [f"row {number}" for number in range(rows)]})
+    return df
 
 
 def small(base_url: str, job_id: str, count: int, in_flight: int, client: str) -> dict[str, float]:
@@ -208,7 +209,13 @@ def _resident_bytes() -> int:
     return pages * resource.getpagesize()
 
 
-WAYS: dict[str, Callable[..., dict[str, Any]]] = {"small": small, "run": run_rows, "press": press, "take_in": take_in, "reopen": reopen}
+WAYS: dict[str, Callable[..., dict[str, Any]]] = {
+    "small": small,
+    "run": run_rows,
+    "press": press,
+    "take_in": take_in,
+    "reopen": reopen,
+}
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ async def gathered(base_url: str, workflow_id: str, rows: int, at_once: int) -> 
 
             async def row(number: int) -> None:
                 async with places:
-                    body = {"workflowId": workflow_id, "title": f"row {number}", "description": ""}
+                    body: dict[str, Any] = {"workflowId": workflow_id, "title": f"row {number}", "description": ""}
                     job_id = (await client.post("/job/initiate", json=body)).json()["jobExecutionId"]
                     body = {"jobExecutionId": job_id, "jobPayloadSchemaInstance": payload(number, names)}
                     (await client.post("/job/execute", json=body)).raise_for_status()
@@ -99,7 +99,7 @@ def threaded(base_url: str, workflow_id: str, rows: int, at_once: int) -> dict[s
     """A thread pool, a requests session a thread, and sleep. ``at_once`` of 1 is the plain for loop."""
     import threading
 
-    import requests
+    import requests  # type: ignore[import-untyped]  # there only in the peers' own environment
 
     names = names_of(base_url, workflow_id)
     local = threading.local()

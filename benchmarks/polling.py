@@ -225,7 +225,7 @@ def _mean(found: Sequence[Measured]) -> Measured:
 def table(found: Sequence[Line]) -> str:
     """The frontier as text: questions a job, and lateness as a share of the mean duration."""
     ways_told = ("fixed 2 s", "fixed 10 s", "back-off", "first wave", "first 200", "learned")
-    rows = [("durations", *ways_told, "optimum", "ratio")]
+    rows: list[tuple[str, ...]] = [("durations", *ways_told, "optimum", "ratio")]
     for line in found:
         ways = (line.fixed_2, line.fixed_10, line.backoff, line.first_wave, line.cold, line.warm)
         cells = [f"{way.calls:.1f}, {100 * way.lateness:.1f} %" for way in ways]

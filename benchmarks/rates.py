@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from benchmarks.children import ours
 from benchmarks.served import Served
@@ -21,12 +20,10 @@ def measure(scale: Scale) -> list[Row]:
 def _unknown(scale: Scale) -> list[Row]:
     seconds = scale.pick(45, 3)
     with Served() as opus, ours() as mine:
-        job_id = make_job(opus)
-        opus.set_options(rate_limit_per_s=LIMIT)
-        time.sleep(1.1)
 
         def press(limit: float | None = None, drop: bool = False) -> tuple[float, float]:
             opus.reset()
+            job_id = make_job(opus)
             opus.set_options(rate_limit_per_s=LIMIT)
             before = opus.books()
             timer = threading.Timer(seconds / 2, lambda: opus.set_options(rate_limit_per_s=LIMIT / 4))

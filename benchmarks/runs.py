@@ -18,9 +18,7 @@ def measure(scale: Scale) -> list[Row]:
 
 def _one_run(seconds: float, rows: int) -> tuple[dict[str, Any], dict[str, Any]]:
     with Served(seconds=seconds) as opus, ours() as mine:
-        found = mine.ask(
-            way="run", base_url=opus.base_url, workflow_id=opus.workflow_id, rows=rows, at_once=AT_ONCE
-        )
+        found = mine.ask(way="run", base_url=opus.base_url, workflow_id=opus.workflow_id, rows=rows, at_once=AT_ONCE)
         books = opus.books()
     if found["counts"] != {"completed": rows} or books["jobs_executed_twice"]:
         raise RuntimeError(f"the run did not end well: {found['counts']}")
@@ -42,13 +40,11 @@ def _walls(scale: Scale) -> list[Row]:
         bound = count * seconds / AT_ONCE
         late = books["lateness_s"]["mean"]
         note = (
-            f"{count} rows; {1000 * found['cpu_s'] / count:.1f} ms CPU a row, of {1000 * bound / count:.1f} ms that one "
+            f"{count} rows; {1000 * found['cpu_s'] / count:.1f} ms CPU a row, of {1000 * bound / count:.1f} ms that a "
             f"core has; {books['status_calls'] / count:.2f} status calls a job, end noticed {1000 * late:.0f} ms late "
             f"({100 * late / seconds:.0f} % of a job); most jobs at once {books['peak_running']}"
         )
-        rows.append(
-            at_most("P3", f"wall / bound, 64 at once, {name}", limit, found["wall_s"] / bound, note=note)
-        )
+        rows.append(at_most("P3", f"wall / bound, 64 at once, {name}", limit, found["wall_s"] / bound, note=note))
     return rows
 
 

@@ -11,8 +11,8 @@ from unittest.mock import patch
 from benchmarks.table import Row, Scale, at_most
 from opus_nb.job import JobEvent, RowState
 from opus_nb.screen.controls import Controls
-from opus_nb.screen.monitor import Monitor
 from opus_nb.screen.environment import probe
+from opus_nb.screen.monitor import Monitor
 from opus_nb.screen.tally import Tally
 
 EVENTS_A_SECOND = 1000

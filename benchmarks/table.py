@@ -42,12 +42,16 @@ class Scale:
         return quick if self.quick else full
 
 
-def at_most(number: str, what: str, limit: float, found: float, *, unit: str = "", note: str = "", digits: int = 2) -> Row:
+def at_most(
+    number: str, what: str, limit: float, found: float, *, unit: str = "", note: str = "", digits: int = 2
+) -> Row:
     """A row whose figure must not be above its limit."""
     return Row(number, what, f"<= {limit:g}{unit}", f"{found:.{digits}f}{unit}", found <= limit, note)
 
 
-def at_least(number: str, what: str, limit: float, found: float, *, unit: str = "", note: str = "", digits: int = 2) -> Row:
+def at_least(
+    number: str, what: str, limit: float, found: float, *, unit: str = "", note: str = "", digits: int = 2
+) -> Row:
     """A row whose figure must not be below its limit."""
     return Row(number, what, f">= {limit:g}{unit}", f"{found:.{digits}f}{unit}", found >= limit, note)
 

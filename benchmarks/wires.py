@@ -41,13 +41,13 @@ def measure(scale: Scale) -> list[Row]:
                 times = max(320, count // 2) if client == "plain" else count
                 figures.setdefault(client, []).append(ask(client, 32, times))
             for in_flight in (32, 1000):
-                figures.setdefault(f"wire {in_flight}", []).append(ask("wire", in_flight, max(count, 2000 if in_flight > 32 else 0)))
+                figures.setdefault(f"wire {in_flight}", []).append(
+                    ask("wire", in_flight, max(count, 2000 if in_flight > 32 else 0))
+                )
             if python is not None:
                 with peers(python) as their:
                     times = max(320, count // 3)
-                    found = their.ask(
-                        way="small", base_url=opus.base_url, job_id=job_id, count=times, in_flight=32
-                    )
+                    found = their.ask(way="small", base_url=opus.base_url, job_id=job_id, count=times, in_flight=32)
                     figures.setdefault("plain outside", []).append(found["cpu_s"] / times)
     micro = {name: f"{1e6 * median(values):.0f} us" for name, values in figures.items()}
     rows = [

@@ -14,6 +14,7 @@ from opus_nb.service.api import InitiateParameters, JobApi
 from opus_nb.service.families import AT_THE_PROMPT
 from opus_nb.service.schema import WorkflowRecord
 from opus_nb.settings import Settings
+from opus_nb.sheet.likeness import closest_names
 
 __all__ = ["Connection", "check_parameters", "read_again", "with_parameters"]
 
@@ -113,9 +114,11 @@ def check_parameters(given: Mapping[str, Any]) -> None:
     """
     known = {*InitiateParameters.__slots__, *_TITLES}
     if unknown := sorted(set(given) - known):
+        near = closest_names(unknown[0], [*_OPTIONS, *sorted(known)])
+        meant = f"Did you mean {near[0]}? " if near else ""
         raise SettingsError(
             f"There is no such option: {', '.join(unknown)}",
-            next_step=f"Opus takes, for each job: {', '.join(sorted(known))}.",
+            next_step=f"{meant}What Opus takes for each job is {', '.join(sorted(known - {'workflow_id'}))}.",
         )
     for name in _TITLES:
         if given.get(name) is not None and not isinstance(given[name], str):
@@ -129,3 +132,8 @@ def _pin(parameters: InitiateParameters) -> tuple[int | None, str | None]:
 
 
 _TITLES = ("title", "description")
+# What people may have meant that is not a parameter of Opus: options of plan and start.
+_OPTIONS = (
+    "columns", "constants", "files_root", "dates", "decimal", "use_defaults", "name", "max_concurrency", "max_jobs",
+    "max_cost", "max_minutes", "stop_after_failures", "patience_s", "on_invalid", "fetch_audit", "progress", "fresh",
+)  # fmt: skip

@@ -111,8 +111,16 @@ def sandbox(
 ) -> Opus:
     """Start an Opus on this machine, over real HTTP on loopback, and connect to it. Needs no key.
 
-    Closes with the kernel, or with ``with``. Its workflows compute something real from what they are given;
-    see `opus_nb.sandbox` for how to define your own.
+    Closes with the kernel, or with ``with``. Its workflows compute something real from what they are given. Your own
+    are functions::
+
+        from opus_nb.sandbox import Input, Output, workflow
+
+        @workflow("Word count", inputs=[Input("Letter", "file")], outputs=[Output("Words", "int")])
+        def word_count(letter):
+            return {"Words": len(letter.words())}
+
+        opus = opus_nb.sandbox([word_count])
 
     Parameters
     ----------
@@ -395,10 +403,12 @@ class Opus:
 
     def close(self) -> None:
         """Close the connections, and the sandbox if there is one. Runs at work are let go."""
-        Run.let_go_all(self._settings.ledger)
-        loop.call(self._wire.aclose)
-        if self.sandbox is not None:
-            self.sandbox.close()
+        try:
+            Run.let_go_all(self._settings.ledger)
+            loop.call(self._wire.aclose)
+        finally:
+            if self.sandbox is not None:
+                self.sandbox.close()
 
     def __enter__(self) -> Opus:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -34,6 +35,8 @@ from opus_nb.service.api import JobApi
 
 __all__ = ["Run"]
 
+# How long a start or an opening looks for what is known of its rows before it shows anything.
+LONGEST_LOOK_S = 30.0
 NO_CANCEL_CALL = (
     "Jobs that are already at Opus go on there, and may be charged: Opus documents no call that cancels them."
 )
@@ -105,7 +108,7 @@ class Run(RunFrames):
     def let_go_all(cls, folder: Path) -> None:
         """Let go of every run of one ledger that is at work in this process."""
         for run in list(cls._live.values()):
-            if run._runner.is_alive and run._book.ledger.folder.samefile(folder):
+            if run._runner.is_alive and run._book.ledger.folder == folder.resolve():
                 run._runner.detach()
 
     def begin(self, lock: RunLock, rows: Iterator[SheetRow] | None = None) -> Run:
@@ -117,8 +120,14 @@ class Run(RunFrames):
                 f"started this run. Start the same sheet again under the name {self.name!r} for the others; no row "
                 "is bought twice."
             )
+            self._book.keep_to_recorded()
+        known = self._book.has_work()
         self._runner.begin(lock, rows)
         Run._live[_live_key(self._book)] = self
+        if known:
+            # Until the rows that earlier work is known of have been found, they would be shown as queued.
+            with contextlib.suppress(TimeoutError):
+                loop.wait_for(self._runner.taken_in(), timeout_s=LONGEST_LOOK_S)
         self._show()
         return self
 
@@ -152,6 +161,9 @@ class Run(RunFrames):
         An interrupt (Ctrl-C, the kernel's stop button) means: first, nothing more is submitted and the jobs at
         Opus are watched on; second, the run is let go, its jobs go on at Opus, and ``open_run`` continues.
         """
+        if (other := self._carried_by_another()) is not None:
+            other.wait(for_people=for_people, timeout_s=timeout_s)
+            return self
         over = self._runner.over(for_people=for_people)
         interrupted = False
         self._display.hold("wait")
@@ -184,6 +196,9 @@ class Run(RunFrames):
         return self._wait_async().__await__()
 
     async def _wait_async(self) -> Run:
+        if (other := self._carried_by_another()) is not None:
+            await other
+            return self
         over = self._runner.over()
         self._display.hold("await")
         try:
@@ -198,6 +213,11 @@ class Run(RunFrames):
             self._display.paint_now()
         self._raise_failure()
         return self
+
+    def _carried_by_another(self) -> Run | None:
+        """The object that works on this run now, when the same name was started or opened again since."""
+        alive = Run.alive(self._book)
+        return None if alive is self or self._runner.is_alive else alive
 
     def pause(self) -> str:
         """Start no more rows; those at Opus are watched on. ``resume()`` goes on."""

@@ -81,8 +81,8 @@ class Attendance:
     def take_up(self, entry: Entry) -> None:
         """Look after a job that an earlier process left at Opus."""
         self._count_from(entry)
-        if entry.state is not RowState.WAITING:
-            self.active.add(entry)
+        # Also one that waited for a person when it was seen last: until it has been asked, it is not known to wait.
+        self.active.add(entry)
         self.watch.add(entry, 0.0)
 
     @property

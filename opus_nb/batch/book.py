@@ -19,6 +19,9 @@ from opus_nb.job import JobEvent, LocalFile, RowState
 __all__ = ["Book", "KnownJob", "SheetRow"]
 
 CHUNK = 500
+# Rows that are written in one transaction. The engine begins with the first: nearly every sheet is on disk as a
+# whole before anything leaves, and a very long one does not hold up its own beginning.
+RECORDED_AT_ONCE = 5000
 _WORK_COLUMNS = (
     "attempt, state, job_id, word, error, sent_at, acked_at, still_going_at, noticed_at, started_at, ended_at, "
     "results, audit"
@@ -184,8 +187,13 @@ class Book(Pages):
                 row.description,
                 None if row.inputs is None else _pack(row.inputs),
             )
-            for row in islice(rows, CHUNK)
+            for row in islice(rows, RECORDED_AT_ONCE)
         ]
+
+    def keep_to_recorded(self) -> None:
+        """The rows that were never written down are not known any more: count without them."""
+        self.ledger.write_now("UPDATE runs SET row_count = recorded WHERE run = ?", (self._run,))
+        self.refresh()
 
     def rows_after(self, position: int, limit: int = CHUNK) -> list[SheetRow]:
         """The recorded rows behind a position, in order."""

@@ -119,6 +119,11 @@ class Engine:
         return self._nothing_to_start and self.attendance.is_empty
 
     @property
+    def is_taking_in(self) -> bool:
+        """Rows of the sheet are still being looked at for what is known of them."""
+        return self._taking_in
+
+    @property
     def is_over(self) -> bool:
         """Every row is final, waiting for a person, beyond patience, or held back by a stop."""
         return self.halted is not None or (

@@ -91,6 +91,7 @@ class Reporter:
     ) -> None:
         self.journal = journal
         self.observers = list(observers)
+        self._broken: set[int] = set()
         self.now = now
 
     async def move(self, entry: Entry, state: RowState, **known: Any) -> JobEvent:
@@ -125,7 +126,14 @@ class Reporter:
     def tell(self, event: JobEvent) -> None:
         """Hand an event to every observer; what one of them raises is logged and changes nothing."""
         for observer in self.observers:
-            _tell(observer, event)
+            try:
+                observer.observe(event)
+            except Exception:  # noqa: PERF203 - each observer on its own
+                if id(observer) not in self._broken:
+                    self._broken.add(id(observer))
+                    _log.exception(
+                        "an observer failed on row %s; what it fails on from here on is not told", event.position
+                    )
 
     def _event(self, entry: Entry, state: RowState, known: dict[str, Any]) -> JobEvent:
         carried = {
@@ -141,10 +149,3 @@ class Reporter:
         entry.acked_at, entry.still_going_at = event.acked_at, event.still_going_at
         if event.state is RowState.EXECUTING:
             entry.sent_at = event.at
-
-
-def _tell(observer: Observer, event: JobEvent) -> None:
-    try:
-        observer.observe(event)
-    except Exception:
-        _log.exception("an observer failed on row %s", event.position)

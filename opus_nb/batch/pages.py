@@ -172,6 +172,10 @@ class Pages:
         )
         return [_outcome(row) for row in rows]
 
+    def has_work(self) -> bool:
+        """Whether anything has ever been done for this run."""
+        return bool(self.ledger.read("SELECT 1 FROM work WHERE run = ? LIMIT 1", (self._run,)))
+
     def keys(self) -> dict[int, str]:
         """Position to key, for the rows that have one."""
         rows = self.ledger.read(

@@ -171,6 +171,10 @@ class Runner:
         """Return a future that is done when the run is over; see ``Run.wait``."""
         return loop.start(self._until_over, for_people)
 
+    def taken_in(self) -> Future[None]:
+        """Return a future that is done when everything known of the rows has been found."""
+        return loop.start(self._until_taken_in)
+
     def failure(self) -> BaseException | None:
         """Return what stopped the run by itself; None when nothing did."""
         halted = self.engine.halted
@@ -236,6 +240,10 @@ class Runner:
             self.engine.halt(error)
         finally:
             self._more.set()
+
+    async def _until_taken_in(self) -> None:
+        if self.is_alive:
+            await self.engine.wait(lambda: not self.engine.is_taking_in or self.engine.halted is not None)
 
     async def _until_over(self, for_people: bool) -> None:
         if not self.is_alive:

@@ -8,7 +8,7 @@ from typing import Any
 
 from opus_nb.service.spellings import fold_key, look_up
 
-__all__ = ["PAYLOAD", "find_payload", "is_entry", "merge_parts", "read_json_text"]
+__all__ = ["PAYLOAD", "find_payload", "holds_payload", "is_container", "is_entry", "merge_parts", "read_json_text"]
 
 _DEEPEST_WRAPPER = 4
 PAYLOAD = "jobResultsPayloadSchema"
@@ -74,6 +74,16 @@ def find_payload(reply: Any) -> tuple[Any, bool]:
         rest = {key: value for key, value in here.items() if fold_key(key) not in _ENVELOPE}
         return {key: value for key, value in rest.items() if value is not None or key not in _CONTAINERS}, False
     return here, False
+
+
+def is_container(key: str) -> bool:
+    """Whether a key is one of those that may wrap the outputs."""
+    return fold_key(key) in _CONTAINERS
+
+
+def holds_payload(value: Any) -> bool:
+    """Whether a value is an object with the key of the one known place of outputs, in any spelling, null or not."""
+    return isinstance(value, Mapping) and any(fold_key(key) == _PAYLOAD_FOLDED for key in value)
 
 
 def _container(here: Mapping[str, Any], *, is_top: bool) -> str | None:

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 
 from opus_nb.job import JobState
 from opus_nb.service.definitions import Schema
-from opus_nb.service.envelopes import PAYLOAD, find_payload, is_entry, merge_parts, read_json_text
+from opus_nb.service.envelopes import (
+    PAYLOAD,
+    find_payload,
+    holds_payload,
+    is_container,
+    is_entry,
+    merge_parts,
+    read_json_text,
+)
 from opus_nb.service.spellings import look_up
 from opus_nb.service.states import read_state
 
@@ -170,6 +178,10 @@ class ResultReader:
         return found if len({each[0] for each in found}) == len(found) else _number(found)
 
 
+class _DottedKey(Exception):
+    """A key that could make two dotted names equal."""
+
+
 class _PlainReplies:
     """Lays the replies that are made as nearly all are made straight into their columns.
 
@@ -197,8 +209,9 @@ class _PlainReplies:
         labels: Container[str],
     ) -> None:
         self._columns, self._blank, self._declared, self._labels = columns, blank, declared, labels
-        # Keys at the top and in "results" for which results are the outputs, in the free shape; True if they are.
-        self._free: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = {}
+        # By the keys at the top and in "results": None where results may not be outputs in the free shape, else the
+        # keys in them that could yet wrap the outputs, depending on what they hold.
+        self._free: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...] | None] = {}
         # Where a value of the free shape goes: its column, and the same for what lies inside of it.
         self._places: dict[str, Any] = {}
 
@@ -213,13 +226,18 @@ class _PlainReplies:
         if type(payload) is not dict or not payload:
             return False
         keys = (tuple(reply), tuple(payload))
-        is_free = self._free.get(keys)
-        if is_free is None:
-            is_free = self._free[keys] = self._is_free(reply, payload)
-        # An object that holds "value" may be an entry, and needs a closer look.
-        if not is_free or any(type(each) is dict and "value" in each for each in payload.values()):
+        if keys not in self._free:
+            self._free[keys] = self._wrappers(reply, payload)
+        wrappers = self._free[keys]
+        if wrappers is None or any(holds_payload(payload[key]) for key in wrappers):
             return False
-        self._spread(self._places, "", payload, place, 1)
+        # An object that holds "value" may be an entry, and needs a closer look.
+        if any(type(each) is dict and "value" in each for each in payload.values()):
+            return False
+        try:
+            self._spread(self._places, "", payload, place, 1)
+        except _DottedKey:
+            return False
         return True
 
     def _take_entries(self, place: int, payload: dict[str, Any]) -> bool:
@@ -236,17 +254,22 @@ class _PlainReplies:
             column.values[place] = read_json_text(raw) if type(raw) is str and not raw[:1].isalnum() else raw
         return True
 
-    def _is_free(self, reply: dict[str, Any], payload: dict[str, Any]) -> bool:
-        if any("." in key for key in payload) or find_payload(reply) != (payload, False):
-            return False
-        return not any(
-            key in self._declared or key in self._labels or key.startswith("workflow_output_") for key in payload
-        )
+    def _wrappers(self, reply: dict[str, Any], payload: dict[str, Any]) -> tuple[str, ...] | None:
+        # Judged by keys alone, as the next reply with these keys may hold something under one that is null here.
+        if holds_payload(reply) or holds_payload(payload) or "value" in payload:
+            return None
+        for key in payload:
+            if "." in key or key in self._declared or key in self._labels or key.startswith("workflow_output_"):
+                return None
+        return tuple(key for key in payload if is_container(key))
 
     def _spread(self, places: dict[str, Any], prefix: str, values: dict[str, Any], place: int, depth: int) -> None:
         for key, value in values.items():
             home = places.get(key)
             if home is None:
+                if "." in key:
+                    # What was laid down so far is laid down again, the same, by whoever numbers equal names.
+                    raise _DottedKey
                 home = places[key] = [None, {}]
             if type(value) is dict and value and depth <= _DEEPEST_NAME:
                 self._spread(home[1], f"{prefix}{key}.", value, place, depth + 1)

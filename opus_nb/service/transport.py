@@ -31,6 +31,9 @@ _NEVER_LEFT = (
     httpx.LocalProtocolError,
 )
 
+# Seconds that making a connection may take.
+CONNECT_S = 5.0
+
 
 class SpreadTransport(httpx.AsyncBaseTransport):
     """Hands each request to the least busy of several small pools."""
@@ -90,7 +93,8 @@ class HttpClient:
     def __init__(self, transport: httpx.AsyncBaseTransport, *, timeout_s: float) -> None:
         self._transport = transport
         # A place in a pool is waited for as long as it takes: nothing has left by then.
-        self._timeout = httpx.Timeout(timeout_s, pool=None).as_dict()
+        # An address that does not even connect is known to be dead long before an answer may be late.
+        self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S), pool=None).as_dict()
 
     def build_request(
         self,

@@ -144,6 +144,8 @@ def _open_grid(path: Path, sheet: int | str | None, encoding: str | None, delimi
     except OSError as reason:
         raise SheetUnreadable("The sheet cannot be read", where=str(path), came_back=str(reason)) from reason
     if suffix in (".xlsx", ".xlsm", ".xls"):
+        if len(grid.rows) < 2 or max(map(len, grid.rows.values())) < 2:
+            raise _not_a_table(path, "no workbook", "Open it in a spreadsheet program and save it as xlsx.")
         problem = f"The file is named {suffix} and holds delimited text; it was read as such"
         grid.notes.append(warning("named_otherwise", problem, "Check that it is the right file."))
     return grid

@@ -264,7 +264,7 @@ def test_interrupted_twice_the_run_is_let_go(fire: Any, tmp_path: Path) -> None:
 def test_an_interrupt_at_any_moment_of_waiting_harms_no_row(fire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever slice of ``wait`` it hits: each row is bought once in the end."""
     wf = fire.workflow(PLAIN.id)
-    for nth in range(1, 9):
+    for nth in range(1, 6):
         run = wf.plan(sheet(3)).start(name=f"k{nth}", max_concurrency=1, progress="off")
         slices = iter(range(1, 10_000))
 
@@ -276,7 +276,7 @@ def test_an_interrupt_at_any_moment_of_waiting_harms_no_row(fire: Any, monkeypat
             patched.setattr("opus_nb.run.pump", interrupt)
             run.wait()
         assert fire.open_run(f"k{nth}", progress="off").wait().counts.to_dict() == {"completed": 3}
-    assert fire.sandbox.books(summary=True)["executions"] == 24
+    assert fire.sandbox.books(summary=True)["executions"] == 15
 
 
 def test_a_cell_that_awaits_may_be_cancelled_at_any_moment(fire: Any) -> None:
@@ -284,7 +284,7 @@ def test_a_cell_that_awaits_may_be_cancelled_at_any_moment(fire: Any) -> None:
     import asyncio
 
     wf = fire.workflow(PLAIN.id)
-    for after_s in (0.0, 0.05, 0.15, 0.3):
+    for after_s in (0.0, 0.05, 0.2):
         name = f"a{after_s}"
 
         async def cell(name: str = name, after_s: float = after_s) -> None:
@@ -296,7 +296,7 @@ def test_a_cell_that_awaits_may_be_cancelled_at_any_moment(fire: Any) -> None:
 
         asyncio.run(cell())
         assert fire.open_run(name, progress="off").wait().counts.to_dict() == {"completed": 3}
-    assert fire.sandbox.books(summary=True)["executions"] == 12
+    assert fire.sandbox.books(summary=True)["executions"] == 9
 
 
 def test_rows_in_trouble_do_not_fail_while_nothing_gets_through(rig: Rig) -> None:

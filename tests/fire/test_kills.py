@@ -65,7 +65,7 @@ def test_killed_at_every_commit_of_a_retry(fire_sandbox: Sandbox, tmp_path: Path
         folder = tmp_path / str(nth) / "ledger"
         fire_sandbox.faults_clear()
         fire_sandbox.fault("execute", "script", end="FAILED", times=1)
-        survived = nursery.bear(**order, folder=str(folder), kill={"commit": nth, "when": when}) is not None
+        survived = nursery.bear(**order, folder=str(folder), kill={"commit": nth, "when": "after"}) is not None
         assert nursery.bear(**order, folder=str(folder)) is not None
         rig = Rig(fire_sandbox, folder)
         rig.assert_once(2)

@@ -402,3 +402,52 @@ def test_a_pilot_runs_a_few_telling_rows_and_the_same_run_goes_on(opus, dossier,
     run = plan.start(name="pilot", progress="off").wait()
     assert dict(run.counts) == {"completed": 8}
     assert executed(opus) == 8
+
+
+def test_a_known_run_is_never_shown_as_queued(dossier, sheet):
+    """Right after ``start`` of a finished run its rows are completed, in the counts and in the frames."""
+    df = sheet(6)
+    dossier.run(df, name="known", progress="off").wait()
+    run = dossier.plan(df.iloc[::-1]).start(name="known", progress="off")
+    assert dict(run.counts) == {"completed": 6}
+    assert set(run.results()["state"]) == {"completed"}
+
+
+def test_closing_one_connection_leaves_runs_of_other_ledgers_alone(opus, dossier, sheet, tmp_path):
+    """A ledger folder that was never made is no reason to fail, and the other run goes on."""
+    run = dossier.run(sheet(3), progress="off", max_concurrency=1)
+    with opus_nb.sandbox(ledger=tmp_path / "never made") as other:
+        assert other.sandbox.running
+    assert not other.sandbox.running
+    assert dict(run.wait().counts) == {"completed": 3}
+
+
+def test_an_older_object_of_the_same_run_waits_for_the_one_at_work(dossier, sheet):
+    """``wait`` on the first object does not return while rows are left."""
+    first = dossier.run(sheet(5), name="live", progress="off", max_concurrency=1)
+    dossier.run(sheet(5), name="live", progress="off", max_concurrency=2)
+    assert dict(first.wait().counts) == {"completed": 5}
+
+
+def test_a_misspelt_option_is_recognised(dossier, sheet):
+    """The cap that somebody meant is named."""
+    with pytest.raises(SettingsError, match="Did you mean max_jobs"):
+        dossier.run(sheet(1), max_job=5)
+
+
+def test_a_sheet_that_was_cut_off_while_it_was_recorded_says_so_and_adds_up(opus, dossier, sheet, capsys):
+    """``open_run`` works on the rows that are there, counts them alone, and the sheet brings the others."""
+    from opus_nb.batch.book import Book
+    from opus_nb.batch.ledger import Ledger
+
+    df = sheet(4)
+    dossier.plan(df).pilot(1, name="cut", progress="off").wait()
+    ledger = Ledger.at(Path(opus._settings.ledger))
+    ledger.write_now("DELETE FROM rows WHERE position >= 2", ())
+    ledger.write_now("UPDATE runs SET recorded = 2", ())
+    assert Book.open(ledger, "cut").record_of_run.row_count == 4
+    run = opus.open_run("cut", progress="off").wait()
+    assert "2 of 4 rows" in capsys.readouterr().err
+    assert run.counts.sum() == len(run.results()) == 2
+    assert dict(dossier.run(df, name="cut", progress="off").wait().counts) == {"completed": 4}
+    assert executed(opus) == 4

@@ -438,3 +438,14 @@ def test_any_bytes_are_a_table_or_refused(tmp_path: Path, content: bytes) -> Non
     except SheetUnreadable:
         return
     assert all(isinstance(header, str) for header in df.columns)
+
+
+def test_any_bytes_under_the_name_of_a_workbook_are_no_table(tmp_path: Path) -> None:
+    """A letter called xlsx is refused; delimited text called xlsx is read, and said."""
+    letter = tmp_path / "letter.xlsx"
+    letter.write_bytes(b"this is not a workbook")
+    with pytest.raises(SheetUnreadable, match="no workbook"):
+        read_sheet(letter)
+    table = tmp_path / "table.xlsx"
+    table.write_text("a,b\n1,2\n")
+    assert list(read_sheet(table).columns) == ["a", "b"]
