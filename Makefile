@@ -9,7 +9,7 @@ PYTEST_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint bench notebook clean
+.PHONY: help demo test lint bench torture notebook clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,7 +17,8 @@ help:
 	@echo "make notebook   the quickstart in JupyterLab"
 	@echo "make test       linters, type checker, import floors and all tests"
 	@echo "make lint       the same without the tests"
-	@echo "make bench      where the benchmarks are"
+	@echo "make bench      one table of ratios against peers in the same run; BENCH_FLAGS=--quick is a glance"
+	@echo "make torture    2,000 rows, five seeds, faults on every request and a kill every few seconds"
 	@echo "make clean      removes what these have made; keeps $(VENV) and your ledgers"
 	@echo "                PYTHON=python3.12 chooses the Python, DEMO_FLAGS and PYTEST_FLAGS are passed on"
 
@@ -42,8 +43,11 @@ lint: $(VENV)/.has-test
 test: $(VENV)/.has-test
 	@$(STEPS); step "pytest" $(BIN)/python -m pytest $(PYTEST_FLAGS); $(VERDICT)
 
-bench:
-	@echo "The benchmarks live in benchmarks/; each says at its top how it is run."
+bench: $(VENV)/.has-test
+	@$(BIN)/python -m benchmarks $(BENCH_FLAGS)
+
+torture: $(VENV)/.has-test
+	@$(BIN)/python -m benchmarks.torture $(TORTURE_FLAGS)
 
 clean:
 	rm -rf demo-output build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache

@@ -24,7 +24,7 @@ def measure(scale: Scale) -> list[Row]:
     """Fresh interpreters in turn."""
     figures: dict[str, list[float]] = {"import opus_nb": [], "import pandas, httpx": []}
     with tempfile.TemporaryDirectory() as caches:
-        for number in range(scale.pick(15, 2) + 1):
+        for number in range(scale.pick(15, 1) + 1):
             for statement, found in figures.items():
                 value = _cpu_s(statement, caches)
                 if number:  # the first fills the caches

@@ -18,7 +18,7 @@ def measure(scale: Scale) -> list[Row]:
 
 
 def _unknown(scale: Scale) -> list[Row]:
-    seconds = scale.pick(45, 3)
+    seconds = scale.pick(30, 2)
     with Served() as opus, ours() as mine:
 
         def press(limit: float | None = None, drop: bool = False) -> tuple[float, float]:
@@ -50,7 +50,7 @@ def _unknown(scale: Scale) -> list[Row]:
 
 
 def _order(scale: Scale) -> list[Row]:
-    rows = scale.pick(800, 40)
+    rows = scale.pick(800, 20)
     walls, calls = [], []
     for first_come in (False, True):
         with Served(seconds=1.0, spread=0.5, rate_limit_per_s=LIMIT) as opus, ours() as mine:

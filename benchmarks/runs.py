@@ -28,9 +28,9 @@ def _one_run(seconds: float, rows: int) -> tuple[dict[str, Any], dict[str, Any]]
 def _walls(scale: Scale) -> list[Row]:
     rows = []
     plans = (
-        (0.5, scale.pick(10_000, 192), 1.10, "0.5 s jobs"),
+        (0.5, scale.pick(10_000, 64), 1.10, "0.5 s jobs"),
         # 45 s jobs are measured at a tenth: what a start costs weighs ten times as much here.
-        (4.5, scale.pick(1280, 64), 1.05, "45 s jobs, measured with 4.5 s"),
+        (4.5, scale.pick(960, 64), 1.05, "45 s jobs, measured with 4.5 s"),
     )
     for seconds, count, limit, name in plans:
         if scale.quick and seconds > 1:
@@ -49,7 +49,7 @@ def _walls(scale: Scale) -> list[Row]:
 
 
 def _shares(scale: Scale) -> list[Row]:
-    count, rounds = scale.pick(1000, 64), scale.pick(3, 1)
+    count, rounds = scale.pick(800, 64), scale.pick(3, 1)
     python = peer_python(may_make=not scale.quick)
     figures: dict[str, list[float]] = {}
     walls: dict[str, list[float]] = {}

@@ -23,7 +23,7 @@ def measure(scale: Scale) -> list[Row]:
     """Feed a tally at a steady pace, with the monitor open and without."""
     import ipywidgets
 
-    seconds = scale.pick(10, 2)
+    seconds = scale.pick(10, 1)
     sent: list[float] = []
     original = ipywidgets.Widget._send
 

@@ -395,7 +395,7 @@ class Opus:
                 next_step="Connect with the base_url of the run.",
             )
         api = self._families.named(about.get("api"))
-        run = Run(book, api, progress=progress, settle_s=self._settings.settle_s)
+        run = Run(book, api, progress=progress, settle_s=self._settings.settle_s, timeout_s=self._settings.timeout_s)
         left = {"queued", "running", "waiting"} if carry_on else {"running", "waiting"}
         if left & set(run.counts.index):
             run.carry_on(start_rows=carry_on)

@@ -178,8 +178,8 @@ class ResultReader:
         return found if len({each[0] for each in found}) == len(found) else _number(found)
 
 
-class _DottedKey(Exception):
-    """A key that could make two dotted names equal."""
+class _NotPlain(Exception):
+    """Something that needs a closer look: an entry, or a key that could make two dotted names equal."""
 
 
 class _PlainReplies:
@@ -212,6 +212,7 @@ class _PlainReplies:
         # By the keys at the top and in "results": None where results may not be outputs in the free shape, else the
         # keys in them that could yet wrap the outputs, depending on what they hold.
         self._free: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...] | None] = {}
+        self._leads: dict[tuple[str, ...], bool] = {}
         # Where a value of the free shape goes: its column, and the same for what lies inside of it.
         self._places: dict[str, Any] = {}
 
@@ -229,16 +230,23 @@ class _PlainReplies:
         if keys not in self._free:
             self._free[keys] = self._wrappers(reply, payload)
         wrappers = self._free[keys]
-        if wrappers is None or any(holds_payload(payload[key]) for key in wrappers):
-            return False
-        # An object that holds "value" may be an entry, and needs a closer look.
-        if any(type(each) is dict and "value" in each for each in payload.values()):
+        if wrappers is None or (wrappers and any(self._leads_on(payload[key]) for key in wrappers)):
             return False
         try:
             self._spread(self._places, "", payload, place, 1)
-        except _DottedKey:
+        except _NotPlain:
+            # What was laid down so far is laid down again, the same, by who takes the closer look.
             return False
         return True
+
+    def _leads_on(self, value: Any) -> bool:
+        if type(value) is not dict:
+            return False
+        keys = tuple(value)
+        found = self._leads.get(keys)
+        if found is None:
+            found = self._leads[keys] = holds_payload(value)
+        return found
 
     def _take_entries(self, place: int, payload: dict[str, Any]) -> bool:
         declared = self._declared
@@ -268,22 +276,25 @@ class _PlainReplies:
             home = places.get(key)
             if home is None:
                 if "." in key:
-                    # What was laid down so far is laid down again, the same, by whoever numbers equal names.
-                    raise _DottedKey
+                    raise _NotPlain
                 home = places[key] = [None, {}]
-            if type(value) is dict and value and depth <= _DEEPEST_NAME:
+            kind = type(value)
+            if kind is dict and value and depth <= _DEEPEST_NAME:
+                if depth == 1 and "value" in value:
+                    raise _NotPlain
                 self._spread(home[1], f"{prefix}{key}.", value, place, depth + 1)
                 continue
             column = home[0]
             if column is None:
-                name = f"{prefix}{key}"
-                column = self._columns.get(name)
-                if column is None:
-                    column = OutputColumn(name, name, "", self._blank.copy(), self._blank.copy())
-                    self._columns[name] = column
-                home[0] = column
+                column = home[0] = self._column(f"{prefix}{key}")
             column.raws[place] = value
-            column.values[place] = read_json_text(value) if type(value) is str and not value[:1].isalnum() else value
+            column.values[place] = read_json_text(value) if kind is str and not value[:1].isalnum() else value
+
+    def _column(self, name: str) -> OutputColumn:
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = OutputColumn(name, name, "", self._blank.copy(), self._blank.copy())
+        return column
 
 
 def read_results(reply: Any, outputs: Schema | None = None) -> Results:

@@ -246,7 +246,8 @@ def test_a_killed_holder_frees_the_run_at_once(tmp_path: Path) -> None:
         "import sys, time\nfrom pathlib import Path\n"
         "from opus_nb.batch.book import Book\nfrom opus_nb.batch.ledger import Ledger\n"
         "from opus_nb.batch.lock import RunLock\n"
-        "lock = RunLock(Book.open(Ledger.at(Path(sys.argv[1])), 'run'))\nlock.take()\nprint('held', flush=True)\ntime.sleep(60)\n"
+        "lock = RunLock(Book.open(Ledger.at(Path(sys.argv[1])), 'run'))\n"
+        "lock.take()\nprint('held', flush=True)\ntime.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None

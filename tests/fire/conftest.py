@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fire_making import FIRE_WORKFLOWS, Nursery, Rig
+from fire_making import FIRE_WORKFLOWS, Nurseries, Rig
 
 from opus_nb.sandbox import Sandbox
 
@@ -33,7 +33,7 @@ def rig(fire_sandbox: Sandbox, tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """A process that bears children which may be killed."""
-    with Nursery() as nursery:
-        yield nursery
+def nursery() -> Iterator[Nurseries]:
+    """Processes that bear children which may be killed."""
+    with Nurseries() as nurseries:
+        yield nurseries

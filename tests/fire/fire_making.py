@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -11,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +193,7 @@ class Rig:
     def connect(self, timeout_s: float) -> None:
         """Open a wire of its own, with a door in front."""
         settings = Settings(ServiceKey("sandbox"), base_url=self.base_url, timeout_s=timeout_s)
-        self.wire = Wire(settings, pacer=Pacer(), patience=Patience(first_wait_s=0.01, longest_wait_s=0.04))
+        self.wire = Wire(settings, pacer=Pacer(5000.0), patience=Patience(first_wait_s=0.01, longest_wait_s=0.04))
         self.door = put_door(self.wire)
         cases = self.definition.generation == "cases"
         self.api: Any = CaseClient(self.wire) if cases else Client(self.wire)
@@ -404,6 +408,41 @@ class Nursery:
             return None
         assert told["signal"] == 0, told
         return dict(told["told"])
+
+
+class Nurseries:
+    """Several of them, so that children who mostly wait can wait together."""
+
+    def __init__(self, number: int = 4) -> None:
+        self._number = number
+        self._free: queue.SimpleQueue[Nursery] = queue.SimpleQueue()
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Nurseries:
+        for _ in range(self._number):
+            self._free.put(self._stack.enter_context(Nursery()))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def bear(self, **order: Any) -> dict[str, Any] | None:
+        """Let one child live; None when it was killed. From any thread."""
+        nursery = self._free.get()
+        try:
+            return nursery.bear(**order)
+        finally:
+            self._free.put(nursery)
+
+    def until_survived(self, live_and_look: Callable[[int], bool], *, first: int = 1) -> int:
+        """Call it with 1, 2, 3, ... side by side until one child was not killed any more; return the first such."""
+        with ThreadPoolExecutor(self._number) as pool:
+            for start in itertools.count(first, self._number):
+                numbers = range(start, start + self._number)
+                survived = list(pool.map(live_and_look, numbers))
+                if any(survived):
+                    return numbers[survived.index(True)]
+        raise AssertionError("unreachable")
 
 
 def _serve() -> None:

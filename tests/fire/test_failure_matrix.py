@@ -6,14 +6,13 @@ failure matrix. The sandbox's books are the witness, not the ledger.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fire_making import PLAIN, Nursery, Rig, letter_fire
+from fire_making import PLAIN, Nurseries, Rig, letter_fire
 
 import opus_nb
 from opus_nb import loop
@@ -371,7 +370,7 @@ KILLED = [*REQUESTS, "workflow"]
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("request_", KILLED, ids=[f"{each}-killed" for each in KILLED])
 def test_killed(
-    fire_sandbox: Sandbox, tmp_path: Path, letter: Path, nursery: Nursery, request_: str, when: str
+    fire_sandbox: Sandbox, tmp_path: Path, letter: Path, nursery: Nurseries, request_: str, when: str
 ) -> None:
     """SIGKILL just before or just after each of these requests; the next process finishes, buying nothing again."""
     rig = rig_for(request_, fire_sandbox, tmp_path)
@@ -382,21 +381,20 @@ def test_killed(
         "rows": 2,
         "letter": str(letter) if rig.definition is letter_fire else None,
     }
-    killed = 0
+
+    def kill_at(nth: int) -> bool:
+        here = {**order, "folder": str(tmp_path / f"{when}-{nth}" / "ledger")}
+        survived = nursery.bear(**here, kill={"endpoint": request_, "nth": nth, "when": when}) is not None
+        assert nursery.bear(**here) is not None
+        child = Rig(fire_sandbox, Path(here["folder"]), definition=rig.definition)
+        child.assert_once(2)
+        child.close()
+        return survived
+
+    if request_ == "search":
+        # Every first answer is lost, so that each child searches.
+        fire_sandbox.fault("initiate", "lost_after", probability=0.5)
     try:
-        for nth in itertools.count(1):
-            if request_ == "search":
-                fire_sandbox.fault("initiate", "lost_after", times=1)
-            here = {**order, "folder": str(tmp_path / f"{when}-{nth}" / "ledger")}
-            if nursery.bear(**here, kill={"endpoint": request_, "nth": nth, "when": when}) is not None:
-                break
-            killed += 1
-            fire_sandbox.faults_clear()
-            told = nursery.bear(**here)
-            assert told is not None
-            child = Rig(fire_sandbox, Path(here["folder"]), definition=rig.definition)
-            child.assert_once(2)
-            child.close()
-        assert killed >= 1
+        assert nursery.until_survived(kill_at) > 1
     finally:
         rig.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fire_making import PLAIN, Nursery, Rig, letter_fire
+from fire_making import PLAIN, Nurseries, Rig, letter_fire
 
 from opus_nb.sandbox import Sandbox
 
@@ -19,45 +19,52 @@ def order_for(sandbox: Sandbox, definition: Any, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("concurrency", "when"), [(1, "before"), (1, "after"), (2, "after")])
 def test_killed_at_every_commit(
-    fire_sandbox: Sandbox, tmp_path: Path, nursery: Nursery, when: str, concurrency: int
+    fire_sandbox: Sandbox, tmp_path: Path, nursery: Nurseries, when: str, concurrency: int
 ) -> None:
     """Before the n-th commit nothing of it is on disk, after it everything is; both for every n that there is."""
     fire_sandbox.faults_clear()
     fire_sandbox.reset()
     order = order_for(fire_sandbox, PLAIN, max_concurrency=concurrency)
-    for nth in itertools.count(1):
+
+    def kill_at(nth: int) -> bool:
         folder = tmp_path / str(nth) / "ledger"
-        if nursery.bear(**order, folder=str(folder), kill={"commit": nth, "when": when}) is not None:
-            break
+        survived = nursery.bear(**order, folder=str(folder), kill={"commit": nth, "when": when}) is not None
         assert nursery.bear(**order, folder=str(folder)) is not None
         rig = Rig(fire_sandbox, folder)
         rig.assert_once(2)
         rig.close()
-    assert nth > 8
+        return survived
+
+    assert nursery.until_survived(kill_at) > 8
 
 
-def test_killed_at_every_commit_after_a_kill(fire_sandbox: Sandbox, tmp_path: Path, nursery: Nursery) -> None:
+def test_killed_at_every_commit_after_a_kill(fire_sandbox: Sandbox, tmp_path: Path, nursery: Nurseries) -> None:
     """The process that picks up the pieces is killed, too: at its n-th commit after a death with execute on its way."""
     fire_sandbox.faults_clear()
     fire_sandbox.reset()
     letter = tmp_path / "letter.txt"
     letter.write_text("Dear reader")
     order = order_for(fire_sandbox, letter_fire, letter=str(letter))
-    for nth in itertools.count(1):
+
+    def kill_twice(nth: int) -> bool:
         folder = tmp_path / str(nth) / "ledger"
         first = {"endpoint": "initiate" if nth % 2 else "execute", "nth": 1, "when": "after"}
         assert nursery.bear(**order, folder=str(folder), kill=first) is None
-        if nursery.bear(**order, folder=str(folder), kill={"commit": nth, "when": "after"}) is not None:
-            break
+        survived = nursery.bear(**order, folder=str(folder), kill={"commit": nth, "when": "after"}) is not None
         assert nursery.bear(**order, folder=str(folder)) is not None
         rig = Rig(fire_sandbox, folder, definition=letter_fire)
         rig.assert_once(2)
         rig.close()
-    assert nth > 6
+        return survived
+
+    assert nursery.until_survived(kill_twice) > 6
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_every_commit_of_a_retry(fire_sandbox: Sandbox, tmp_path: Path, nursery: Nursery, when: str) -> None:
+def test_killed_at_every_commit_of_a_retry(
+    fire_sandbox: Sandbox,
+    tmp_path: Path,
+    nursery: Nurseries,
+) -> None:
     """A retry is one more attempt however often its process dies: two executed jobs for the failed row, never three."""
     fire_sandbox.reset()
     order = order_for(fire_sandbox, PLAIN, retry=True)
