@@ -17,6 +17,7 @@ help:
 	@echo "make notebook   the quickstart in JupyterLab"
 	@echo "make test       linters, type checker, import floors and all tests"
 	@echo "make lint       the same without the tests"
+	@echo "make test-browser  the notebooks: real kernels of four versions, real pages in Chromium"
 	@echo "make bench      one table of ratios against peers in the same run; BENCH_FLAGS=--quick is a glance"
 	@echo "make torture    2,000 rows, five seeds, faults on every request and a kill every few seconds"
 	@echo "make clean      removes what these have made; keeps $(VENV) and your ledgers"
@@ -70,14 +71,14 @@ $(VENV)/.has-test: pyproject.toml | $(BIN)/python
 	$(PIP) --editable ".[test]"
 	@touch $@ $(VENV)/.has-demo
 
-# Real kernels and real browsers, side by side. Needs Chromium (apt-get install chromium fonts-dejavu-core) and, once,
-# a network. PICTURES=docs/images keeps the screenshots of the documentation.
+# Real kernels, then real browsers: one after the other, because both measure how soon a press acts. Needs Chromium
+# (apt-get install chromium fonts-dejavu-core) and, once, a network. PICTURES=docs/images keeps the screenshots of the
+# documentation.
 .PHONY: test-browser
 test-browser:
-	@$(PYTHON) tests/browser/environments.py
-	@export OPUS_NB_BROWSER_TESTS=1 OPUS_NB_PICTURES=$(PICTURES); \
-	pytest=".browser-envs/lab/bin/python -m pytest $(PYTEST_FLAGS)"; \
-	$$pytest tests/kernel > .browser-envs/kernel.log 2>&1 & kernels=$$!; \
-	$$pytest tests/browser; browser=$$?; \
-	wait $$kernels; kernel=$$?; cat .browser-envs/kernel.log; \
-	exit $$((browser + kernel))
+	@python=$$($(PYTHON) tests/browser/environments.py) || exit 1; failed=0; \
+	export OPUS_NB_BROWSER_TESTS=1 OPUS_NB_PICTURES=$(PICTURES); \
+	for part in tests/kernel tests/browser; do \
+		echo "--- $$part"; $$python -m pytest $(PYTEST_FLAGS) $$part || failed=1; \
+	done; \
+	exit $$failed

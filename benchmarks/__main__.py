@@ -29,7 +29,8 @@ def _elsewhere(_: Scale) -> Iterator[Row]:
 
 PARTS: tuple[tuple[str, Callable[[Scale], Iterable[Row]]], ...] = (
     ("P1 P2", wires.measure),
-    ("P3 P4 P8", runs.measure),
+    ("P3", runs.measure_walls),
+    ("P4 P8", runs.measure_shares),
     ("P5", _polling),
     ("P6 P7", rates.measure),
     ("P8", ledgers.measure),

@@ -48,13 +48,13 @@ class Instant:
     async def send_execute(self, job_id: str, payload: Mapping[str, Any], **more: Any) -> None:
         self._note()
 
-    async def fetch_status(self, job_id: str) -> JobState:
+    async def fetch_status(self, job_id: str, **more: Any) -> JobState:
         self._note()
         return JobState("completed", "COMPLETED")
 
-    async def fetch_results(self, job_id: str) -> ResultsReply | None:
+    async def fetch_results(self, job_id: str, **more: Any) -> ResultsReply | None:
         self._note()
         return ResultsReply('{"results": {"Echo": "text", "Double": 2}}', {"results": {"Echo": "text", "Double": 2}})
 
-    async def fetch_audit(self, job_id: str) -> Any:
+    async def fetch_audit(self, job_id: str, **more: Any) -> Any:
         self._note()

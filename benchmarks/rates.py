@@ -50,16 +50,16 @@ def _unknown(scale: Scale) -> list[Row]:
 
 
 def _order(scale: Scale) -> list[Row]:
-    rows = scale.pick(800, 20)
+    rows, at_once, seconds = scale.pick(900, 20), 64, 3.0 if not scale.quick else 0.5
     walls, calls = [], []
     for first_come in (False, True):
-        with Served(seconds=1.0, spread=0.5, rate_limit_per_s=LIMIT) as opus, ours() as mine:
+        with Served(seconds=seconds, spread=0.3, rate_limit_per_s=LIMIT) as opus, ours() as mine:
             found = mine.ask(
                 way="run",
                 base_url=opus.base_url,
                 workflow_id=opus.workflow_id,
                 rows=rows,
-                at_once=200,
+                at_once=at_once,
                 first_come=first_come,
             )
             walls.append(found["wall_s"])
@@ -70,7 +70,7 @@ def _order(scale: Scale) -> list[Row]:
             "wall time when rate-bound, status last against first come first served",
             0.85,
             walls[0] / walls[1],
-            note=f"{rows} rows of about 1 s, 200 at once, {LIMIT:.0f} requests a second: {walls[0]:.1f} s and "
-            f"{walls[1]:.1f} s; status calls a job {calls[0]:.2f} and {calls[1]:.2f}",
+            note=f"{rows} rows of about {seconds:.0f} s, {at_once} at once, {LIMIT:.0f} requests a second: "
+            f"{walls[0]:.1f} s and {walls[1]:.1f} s; status calls a job {calls[0]:.2f} and {calls[1]:.2f}",
         )
     ]

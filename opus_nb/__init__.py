@@ -11,23 +11,24 @@ Start with `connect` (a real account) or `sandbox` (an Opus on this machine, no 
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from opus_nb import errors
+# Loading a package puts it on its parent, once. So the one of the sandbox, which loads next to nothing, comes first,
+# and the name is given back: opus_nb.sandbox is the function, however often the package is imported later.
+from opus_nb import sandbox
 
-# Loaded here once, so that the name opus_nb.sandbox can stand for the function below: loading a package
-# puts it on its parent, and a later import of it does not do so again. It imports only the standard library.
-from opus_nb import sandbox as _sandbox_package  # noqa: F401
-from opus_nb.errors import OpusError
-from opus_nb.loop import allow_nested_loops
-from opus_nb.opus import Opus, connect, sandbox
-from opus_nb.sheet.folders import files_table
-from opus_nb.workflow import Workflow
+del sandbox
 
-try:
-    __version__ = version("opus_nb")
-except PackageNotFoundError:  # used from a checkout that is not installed
-    __version__ = "0.0.0"
+if TYPE_CHECKING:
+    from opus_nb import errors
+    from opus_nb.errors import OpusError
+    from opus_nb.loop import allow_nested_loops
+    from opus_nb.opus import Opus, connect, sandbox
+    from opus_nb.sheet.folders import files_table
+    from opus_nb.workflow import Workflow
+
+    __version__: str
 
 __all__ = [
     "Opus",
@@ -40,3 +41,41 @@ __all__ = [
     "files_table",
     "sandbox",
 ]
+
+# Everything is loaded with the first name that needs it: the import itself costs a notebook nothing.
+_HOMES = {
+    "Opus": "opus_nb.opus",
+    "OpusError": "opus_nb.errors",
+    "Workflow": "opus_nb.workflow",
+    "allow_nested_loops": "opus_nb.loop",
+    "connect": "opus_nb.opus",
+    "files_table": "opus_nb.sheet.folders",
+    "sandbox": "opus_nb.opus",
+}
+
+
+def __getattr__(name: str) -> Any:
+    found: Any
+    if name == "__version__":
+        found = _read_version()
+    elif name == "errors":
+        found = import_module("opus_nb.errors")
+    elif name in _HOMES:
+        found = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def _read_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("opus_nb")
+    except PackageNotFoundError:  # used from a checkout that is not installed
+        return "0.0.0"

@@ -12,6 +12,7 @@ from opus_nb.service.api import is_uuid
 __all__ = ["PINS", "read_pins", "read_workflow_id"]
 
 PINS = ("workflow_version_number", "workflow_version_id")
+_COPY = "Open the workflow in the Opus app and copy the address: .../app/workflow/<id>."
 
 
 def read_workflow_id(text: str) -> str:
@@ -27,7 +28,7 @@ def read_workflow_id(text: str) -> str:
     Quickstart, "Finding your Workflow ID".
     """
     if not isinstance(text, str) or not text.strip():
-        raise SettingsError("A workflow is named by its id or its address", where=repr(text))
+        raise SettingsError("A workflow is named by its id or its address", where=repr(text), next_step=_COPY)
     word = text.strip()
     if "/" in word:
         found = re.search(r"/workflows?/([^/?#\s]+)", word)
@@ -35,7 +36,7 @@ def read_workflow_id(text: str) -> str:
             raise SettingsError(
                 "There is no workflow id in this address",
                 where=word,
-                next_step="Open the workflow in the Opus app and copy the address: .../app/workflow/<id>.",
+                next_step=_COPY,
             )
         word = found[1]
     if not re.fullmatch(r"[A-Za-z0-9_-]+", word):
@@ -56,7 +57,11 @@ def _read_version(version: int | str | None) -> tuple[int | None, str | None]:
         return int(version), None
     if isinstance(version, str) and is_uuid(version.strip()):
         return None, version.strip()
-    raise SettingsError("A version is a number or the UUID of a version", where=f"version={version!r}")
+    raise SettingsError(
+        "A version is a number or the UUID of a version",
+        where=f"version={version!r}",
+        next_step="As in version=3; leave it out for the latest that is active.",
+    )
 
 
 def read_pins(

@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opus_nb import loop
-from opus_nb.errors import NotFound, OpusError, RequestRefused, ServiceKeyRefused, ServiceTrouble, WorkflowError
+from opus_nb.errors import (
+    NeverSent,
+    NotFound,
+    OpusError,
+    OpusUnreachable,
+    RateLimited,
+    ReplyUnreadable,
+    RequestRefused,
+    ServiceKeyRefused,
+    ServiceTrouble,
+    WorkflowError,
+)
+from opus_nb.saying import call_patiently
 from opus_nb.screen.card_pieces import head, make_card
 from opus_nb.screen.markup import escape
-from opus_nb.service.families import AT_THE_PROMPT, Families
+from opus_nb.service.families import AT_THE_PROMPT, Families, timed
+from opus_nb.service.replies import read_error_body
+from opus_nb.service.spellings import look_up, name_keys
+from opus_nb.settings import DEFAULT_BASE_URL
 
 __all__ = ["Checkup", "Finding", "run_checkup"]
 
 _SIGNS = {"ok": "✓", "bad": "✗", "unknown": "?"}
+LIST, SEARCH = "/workflow/private", "/job/search"
+FORBIDDEN, PROXY_WANTS_A_NAME = 403, 407
+_ADVICE = (
+    f"The API of Opus is at {DEFAULT_BASE_URL}, unless you were given an address of your own (base_url=, "
+    "OPUS_BASE_URL); app.opus.com is for people, and a login page or proxy may stand in between"
+)
+_ASK_FOR_ONE = "opus.check(workflow) tells more: give an id, or the address of a workflow"
+_ELSEWHERE = (
+    "A key is for one workspace: was this one made for the workflow's, with the permission Workflow: Full? Else make "
+    "one there"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,50 +105,88 @@ class Checkup:
 
 def run_checkup(families: Families, base_url: str, workflow_id: str | None) -> Checkup:
     """Ask Opus a few harmless questions (two or three GETs) and tell what came of each; never raises `OpusError`."""
-    return loop.call(_run, families, base_url, workflow_id)
+    return call_patiently(base_url, _run, families, base_url, workflow_id)
 
 
 async def _run(families: Families, base_url: str, workflow_id: str | None) -> Checkup:
-    findings: list[Finding] = []
-
     async def first() -> Any:
-        if workflow_id is not None:
-            return await families.find_workflow(workflow_id)
-        return await families.jobs.wire.get(
-            "/workflow/private", query={"maxResults": 1}, doing="Testing the connection"
-        )
+        return await (_list(families) if workflow_id is None else families.find_workflow(workflow_id))
 
     found, refusal = await _try(first)
-    reached = refusal is None or isinstance(refusal, (RequestRefused, ServiceTrouble, WorkflowError))
-    findings.append(
-        Finding("address", "ok", f"{base_url} answers")
-        if reached
-        else Finding("address", "bad", _say(refusal, "cannot be reached"))
-    )
-    if reached:
-        findings.append(await _judge_key(families, workflow_id, refusal))
-    if reached and workflow_id is not None and not isinstance(refusal, ServiceKeyRefused):
-        findings += _judge_workflow(workflow_id, found, refusal)
-    seconds = await _round_trip(families) if reached else None
+    probed = refusal
+    if _is_forbidden(refusal) or (isinstance(refusal, NotFound) and (workflow_id is None or not _is_opus(refusal))):
+        # One route that is not there or not open says little about the key and about who answers; another one may.
+        _, probed = await _try(lambda: _get(families, SEARCH))
+    findings = _judge_address(base_url, refusal, probed)
+    seconds = None
+    if all(each.verdict == "ok" for each in findings):
+        findings.append(_judge_key(workflow_id, probed))
+        if workflow_id is not None and not _is_key_unknown(refusal):
+            findings += _judge_workflow(workflow_id, found, refusal)
+        seconds = await _round_trip(families)
     if seconds is not None:
         findings.append(Finding("round trip", "ok", f"{seconds * 1000:.0f} ms for one small request"))
     return Checkup(base_url, tuple(findings), seconds)
 
 
-async def _judge_key(families: Families, workflow_id: str | None, refusal: OpusError | None) -> Finding:
-    if isinstance(refusal, ServiceKeyRefused):
-        return Finding("service key", "bad", _say(refusal, "not accepted"))
+def _judge_address(base_url: str, refusal: OpusError | None, probed: OpusError | None) -> list[Finding]:
+    """Tell who answers, if anybody; a key that cannot be sent comes before that."""
+    if isinstance(refusal, NeverSent) and (refusal.came_back or "").startswith("LocalProtocolError"):
+        return [
+            Finding("address", "unknown", "not asked: the key cannot be sent"),
+            Finding("service key", "bad", _join("no header can hold it", refusal.next_step)),
+        ]
+    if isinstance(refusal, OpusUnreachable):
+        return [Finding("address", "bad", _say(refusal, "cannot be reached"))]
+    if isinstance(refusal, ReplyUnreadable):
+        page = read_error_body(200, "", refusal.came_back)[0] if refusal.came_back else "an empty answer"
+        return [Finding("address", "bad", _join(f"what answers there is not the API of Opus: {page}", _ADVICE))]
     if isinstance(refusal, ServiceTrouble):
-        return Finding("service key", "unknown", _say(refusal, "Opus is in trouble"))
-    if workflow_id is None and isinstance(refusal, NotFound):
-        # A route that does not exist says nothing about the key; another one may.
-        _, refusal = await _try(lambda: _get(families, "/job/search"))
-        if isinstance(refusal, ServiceKeyRefused):
-            return Finding("service key", "bad", _say(refusal, "not accepted"))
-        if refusal is not None:
-            return Finding(
-                "service key", "unknown", "this Opus lists neither workflows nor jobs; try opus.check(workflow)"
+        said = f"it answers, but is in trouble: {refusal.came_back}"
+        return [Finding("address", "bad", _join(said, "That passes, as a rule: try again in a few minutes"))]
+    if isinstance(refusal, RequestRefused) and refusal.status == PROXY_WANTS_A_NAME:
+        said = f"a proxy in between wants a name and a password ({refusal.came_back})"
+        return [
+            Finding(
+                "address", "bad", _join(said, "Set HTTPS_PROXY=http://name:password@host:port before Python starts")
             )
+        ]
+    if isinstance(refusal, RequestRefused) and 300 <= refusal.status < 400:
+        said = f"it only points elsewhere ({refusal.status}), and the key is not sent after it"
+        return [Finding("address", "bad", _join(said, _ADVICE))]
+    if not (_is_opus(refusal) or _is_opus(probed)):
+        said = f"something answers there, but not as Opus does: {refusal.came_back if refusal else ''}"
+        return [Finding("address", "bad", _join(said, _ADVICE))]
+    return [Finding("address", "ok", f"{base_url} answers")]
+
+
+def _is_opus(refusal: OpusError | None) -> bool:
+    """Whether this is an answer of the service: any web server says 404, but not in these words."""
+    if not isinstance(refusal, NotFound):
+        return not isinstance(refusal, (OpusUnreachable, ReplyUnreadable))
+    words = " ".join(refusal.messages).lower()
+    return any(word in words for word in ("cannot get", "workflow", "job", "case"))
+
+
+def _is_forbidden(refusal: OpusError | None) -> bool:
+    return isinstance(refusal, ServiceKeyRefused) and refusal.status == FORBIDDEN
+
+
+def _is_key_unknown(refusal: OpusError | None) -> bool:
+    return isinstance(refusal, ServiceKeyRefused) and refusal.status != FORBIDDEN
+
+
+def _judge_key(workflow_id: str | None, refusal: OpusError | None) -> Finding:
+    if _is_key_unknown(refusal):
+        return Finding("service key", "bad", _say(refusal, "not accepted"))
+    if isinstance(refusal, RateLimited):
+        return Finding("service key", "unknown", _say(refusal, "Opus wants to be asked less"))
+    if _is_forbidden(refusal):
+        said = f"whatever is asked with it is refused ({refusal.came_back if refusal else ''})"
+        why = "It may do little in its workspace, or something in front of Opus refuses"
+        return Finding("service key", "unknown", _join(said, why, _ASK_FOR_ONE if workflow_id is None else None))
+    if workflow_id is None and refusal is not None:
+        return Finding("service key", "unknown", _join("this Opus lists neither workflows nor jobs", _ASK_FOR_ONE))
     return Finding("service key", "ok", "accepted")
 
 
@@ -133,15 +196,22 @@ def _judge_workflow(workflow_id: str, found: Any, refusal: OpusError | None) -> 
             Finding("workflow", "ok", f"{workflow_id} is visible to this key"),
             Finding("inputs", "bad", _say(refusal, "nowhere to be found")),
         ]
+    if isinstance(refusal, (NotFound, ServiceKeyRefused)):
+        if not isinstance(refusal, NotFound):
+            said = f"this key may not read it: {refusal.came_back}"
+            return [Finding("workflow", "bad", _join(said, _ELSEWHERE))]
+        said = f"{workflow_id} does not exist, or is not visible to this key: {refusal.came_back}"
+        copied = "Is the id complete? Copy the workflow's address from the Opus app"
+        return [Finding("workflow", "bad", f"{_join(said, copied)}. {_ELSEWHERE}")]
     if refusal is not None:
-        return [Finding("workflow", "bad", _say(refusal, "not visible to this key"))]
+        return [Finding("workflow", "bad", _say(refusal, "it cannot be read"))]
     api, record = found
     kind = "cases" if api.name == "cases" else record.generation
     version = "" if record.version is None else f", version {record.version}"
     required = sum(each.required for each in record.inputs)
     active = {
         True: Finding("active", "ok", "jobs can be started"),
-        False: Finding("active", "bad", "it is not active: its author can activate it in Opus"),
+        False: Finding("active", "bad", "not active, so no job can be started: its author can activate it in Opus"),
         None: Finding("active", "unknown", "Opus does not say whether it is active"),
     }[record.active]
     return [
@@ -151,17 +221,30 @@ def _judge_workflow(workflow_id: str, found: Any, refusal: OpusError | None) -> 
     ]
 
 
+async def _list(families: Families) -> None:
+    reply = await _get(families, LIST)
+    if not isinstance(reply.body, Mapping) or look_up(reply.body, "workflows", "totalCount") is None:
+        raise ReplyUnreadable("The list of workflows is none", where=f"GET {LIST}", came_back=name_keys(reply.body))
+
+
 async def _round_trip(families: Families) -> float | None:
     clock = asyncio.get_running_loop().time
     began = clock()
-    _, refusal = await _try(lambda: _get(families, "/workflow/private"))
-    answered = refusal is None or isinstance(refusal, RequestRefused)
+    _, refusal = await _try(lambda: _get(families, LIST))
+    answered = refusal is None or (isinstance(refusal, RequestRefused) and not isinstance(refusal, RateLimited))
     return clock() - began if answered else None
 
 
 async def _get(families: Families, path: str) -> Any:
-    return await families.jobs.wire.send(
-        "GET", path, query={"maxResults": 1}, doing="Testing the connection", repeatable=True, patience=AT_THE_PROMPT
+    return await timed(
+        families.jobs.wire.send(
+            "GET",
+            path,
+            query={"maxResults": 1},
+            doing="Testing the connection",
+            repeatable=True,
+            patience=AT_THE_PROMPT,
+        )
     )
 
 
@@ -173,6 +256,8 @@ async def _try(ask: Callable[[], Awaitable[Any]]) -> tuple[Any, OpusError | None
 
 
 def _say(error: OpusError | None, what: str) -> str:
-    if error is None:
-        return what
-    return ". ".join(each.rstrip(".") for each in (f"{what}: {error.came_back or error.what}", error.next_step) if each)
+    return what if error is None else _join(f"{what}: {error.came_back or error.what}", error.next_step)
+
+
+def _join(*sentences: str | None) -> str:
+    return ". ".join(each.rstrip(".") for each in sentences if each)

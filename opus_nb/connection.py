@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from opus_nb import loop
 from opus_nb.addresses import PINS
 from opus_nb.batch.ledger import Ledger
 from opus_nb.errors import SettingsError
+from opus_nb.saying import call_patiently
 from opus_nb.service.api import InitiateParameters, JobApi
-from opus_nb.service.families import AT_THE_PROMPT
+from opus_nb.service.families import AT_THE_PROMPT, timed
 from opus_nb.service.schema import WorkflowRecord
 from opus_nb.settings import Settings
 from opus_nb.sheet.likeness import closest_names
@@ -90,14 +90,17 @@ def read_again(connection: Connection) -> WorkflowRecord:
 
     async def fetch() -> WorkflowRecord:
         parameters = connection.parameters
-        return await connection.api.fetch_workflow(
-            connection.record.workflow_id,
-            version=parameters.workflow_version_number,
-            workflow_version_id=parameters.workflow_version_id,
-            patience=AT_THE_PROMPT,
+        return await timed(
+            connection.api.fetch_workflow(
+                connection.record.workflow_id,
+                version=parameters.workflow_version_number,
+                workflow_version_id=parameters.workflow_version_id,
+                patience=AT_THE_PROMPT,
+            )
         )
 
-    return replace(loop.call(fetch), workflow_id=connection.record.workflow_id)
+    record = call_patiently(connection.settings.base_url, fetch)
+    return replace(record, workflow_id=connection.record.workflow_id)
 
 
 def check_parameters(given: Mapping[str, Any]) -> None:
@@ -118,11 +121,14 @@ def check_parameters(given: Mapping[str, Any]) -> None:
         meant = f"Did you mean {near[0]}? " if near else ""
         raise SettingsError(
             f"There is no such option: {', '.join(unknown)}",
+            where=f"{unknown[0]}={given[unknown[0]]!r}"[:80],
             next_step=f"{meant}What Opus takes for each job is {', '.join(sorted(known - {'workflow_id'}))}.",
         )
     for name in _TITLES:
         if given.get(name) is not None and not isinstance(given[name], str):
-            raise SettingsError(f"{name} must be text", where=f"{name}={given[name]!r}")
+            raise SettingsError(
+                f"{name} must be text", where=f"{name}={given[name]!r}", next_step='As in title="Claim {Ref}".'
+            )
     values = {name: value for name, value in given.items() if name not in _TITLES}
     InitiateParameters(**{"workflow_id": "any", **values})
 

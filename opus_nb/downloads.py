@@ -86,11 +86,18 @@ def find_files(
     if wanted is not None and (unknown := sorted(wanted - set(frame.columns))):
         there = ", ".join(map(repr, frame.columns)) or "none"
         raise SettingsError(
-            "There is no such output", where=", ".join(map(repr, unknown)), came_back=f"the outputs are {there}"
+            "There is no such output",
+            where=", ".join(map(repr, unknown)),
+            came_back=f"the outputs are {there}",
+            next_step="Name columns of results(), or leave outputs= out for every file there is.",
         )
     labels = None if rows is None else list(rows)
     if labels is not None and (strange := [each for each in labels if each not in index]):
-        raise SettingsError("These rows are not in the sheet", where=", ".join(map(repr, strange[:5])))
+        raise SettingsError(
+            "These rows are not in the sheet",
+            where=", ".join(map(repr, strange[:5])),
+            next_step="rows= takes values of the sheet's own index, as in run.results().index.",
+        )
     declared = {each.display_name for each in schema if each.kind in {"file", "files"}}
     found = []
     for position, label in enumerate(index):
@@ -129,7 +136,10 @@ async def fetch_files(
         shelf.write()
     except OSError as error:
         raise SettingsError(
-            "The folder for the files cannot be written to", where=str(place), came_back=error.strerror or str(error)
+            "The folder for the files cannot be written to",
+            where=str(place),
+            came_back=error.strerror or str(error),
+            next_step="Give another folder; nothing was fetched.",
         ) from None
     getter = _Getter(Client(wire), workspace_id)
     places = asyncio.Semaphore(FILES_AT_ONCE)

@@ -220,6 +220,7 @@ def _require_active(record: WorkflowRecord) -> None:
         raise WorkflowInactive(
             f"Workflow {record.name!r} is not active any more",
             where=record.workflow_id,
+            came_back=record.activity,
             next_step="Its author can activate it in Opus; then start again. Nothing was sent.",
         )
 

@@ -96,7 +96,7 @@ class OpusError(Exception):
     came_back : str, optional
         What the other side said, letter for letter.
     next_step : str, optional
-        The call to make or the thing to do next.
+        The call to make or the thing to do next; None takes what usually helps against this kind of error.
     **parts
         Kept as attributes, for programs that want to decide.
 
@@ -120,13 +120,20 @@ class OpusError(Exception):
         **parts: Any,
     ) -> None:
         super().__init__(what)
-        self.what, self.where, self.came_back, self.next_step = what, where, came_back, next_step
+        self.what, self.where, self.came_back = what, where, came_back
+        self.next_step = next_step or self._usual_next_step()
         self.__dict__.update(parts)
+
+    def _usual_next_step(self) -> str | None:
+        """What to do where whoever raised it knew nothing better."""
+        return None
 
     def __str__(self) -> str:
         head = f"{self.what} ({self.where})" if self.where else self.what
         if self.came_back:
-            head = f"{head.rstrip('.')}: {self.came_back}"
+            # What is indented or has several lines begins on a line of its own.
+            gap = "\n" if self.came_back.startswith(" ") or "\n" in self.came_back else " "
+            head = f"{head.rstrip('.')}:{gap}{self.came_back}"
         return f"{head}\n{self.next_step}" if self.next_step else head
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -152,6 +159,9 @@ class OpusUnreachable(OpusError):
 class NeverSent(OpusUnreachable):
     """No connection could be made: the request certainly never left, so it is safe to send again."""
 
+    def _usual_next_step(self) -> str:
+        return "Nothing was sent. Check the address, the network and a proxy, then try again."
+
 
 class AnswerLost(OpusUnreachable):
     """The request left and no usable answer came back: Opus may have acted on it.
@@ -159,6 +169,17 @@ class AnswerLost(OpusUnreachable):
     Also raised where a 5xx answers a request that is not safe to repeat (a gateway can time out
     after the service has acted).
     """
+
+    def _usual_next_step(self) -> str:
+        if (self.where or "").startswith("GET"):
+            return (
+                "Nothing was changed. Try again in a while; opus.check() tells whether Opus answers, and "
+                "connect(timeout_s=...) waits longer for each answer."
+            )
+        return (
+            "Opus may have acted on it: look before it is sent again. In a run nothing is bought twice; "
+            "run.reconcile() asks what became of it."
+        )
 
 
 class RequestRefused(OpusError):
@@ -175,6 +196,9 @@ class RequestRefused(OpusError):
     status: int = 0
     messages: tuple[str, ...] = ()
 
+    def _usual_next_step(self) -> str | None:
+        return "Opus will say the same again: correct what it names first."
+
 
 class ServiceKeyRefused(RequestRefused):
     """401 or 403: the key is not accepted, or not for this."""
@@ -189,6 +213,12 @@ class RateLimited(RequestRefused):
 
     retry_after_s: float | None = None
 
+    def _usual_next_step(self) -> str:
+        return (
+            "More is asked with this key than Opus allows: wait a minute, then go on. "
+            "connect(max_requests_per_second=...) keeps below a limit that you know of."
+        )
+
 
 class ServiceTrouble(OpusError):
     """5xx after every repeat; ``status`` and ``messages`` as in `RequestRefused`."""
@@ -196,11 +226,23 @@ class ServiceTrouble(OpusError):
     status: int = 0
     messages: tuple[str, ...] = ()
 
+    def _usual_next_step(self) -> str:
+        return (
+            "Opus, or a gateway in front of it, is in trouble; that passes, as a rule. Try again in a few minutes; "
+            "opus.check() tells whether it answers."
+        )
+
 
 class ReplyUnreadable(OpusError):
     """A 2xx whose body is not what the contract describes; ``status`` and the first 300 characters kept."""
 
     status: int = 0
+
+    def _usual_next_step(self) -> str:
+        return (
+            "Is this the address of Opus itself, and not of a login page or a proxy in front of it? "
+            "opus.check() tests it, connect(base_url=...) sets it."
+        )
 
 
 class WorkflowError(OpusError):
@@ -267,6 +309,12 @@ class JobUncertain(JobError):
 
 class LedgerError(OpusError):
     """The ledger cannot be read or written."""
+
+    def _usual_next_step(self) -> str:
+        return (
+            "Look whether the disk is full, the folder may be written to, and no other program holds the file; or give "
+            "another folder: connect(ledger=...) or OPUS_NB_LEDGER."
+        )
 
 
 class LedgerDamaged(LedgerError):

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from opus_nb.job import PastRuns
+from opus_nb.screen.markup import duration_words
 from opus_nb.service.schema import Estimate
 
-__all__ = ["expect"]
+__all__ = ["compare_caps", "expect"]
 
 # Half-width of a range that covers four cases out of five, in standard deviations.
 _FOUR_OF_FIVE = 1.28
@@ -37,9 +38,10 @@ def expect(jobs: int, estimate: Estimate, past: PastRuns, *, max_concurrency: in
         currency it means; the low end leaves out the share that did not complete in earlier runs, because only
         completed jobs are billed); ``time_s``, ``time_low_s``, ``time_high_s`` (seconds from the start of the first
         job to the end of the last, four cases out of five); ``job_s`` (seconds of one job, median); ``human_price``,
-        ``human_time_s`` (people doing the same, as Opus estimates it); ``based_on`` (earlier jobs counted);
-        ``source`` of the times (``"earlier runs"``, ``"workflow"``); ``stated`` (times that Opus gives without a
-        unit, as a dict). NA where nothing is known, never 0.
+        ``human_time_s`` (people doing the same, as Opus estimates it); ``based_on`` (earlier jobs counted, those of a
+        pilot among them); ``source`` of the times (``"earlier runs"``, ``"workflow"``); ``stated`` (times of one job
+        that Opus gives without a unit, as a dict: ``humanTime`` beside ``opusTime``). NA where nothing is known,
+        never 0.
 
     Source
     ------
@@ -85,3 +87,61 @@ def _times(jobs: int, seconds: list[float], at_once: int) -> dict[str, float | N
         "time_high_s": work + wobble + tail,
         "job_s": median(seconds),
     }
+
+
+def compare_caps(
+    estimate: pd.Series[Any],
+    *,
+    max_jobs: int | None = None,
+    max_cost: float | None = None,
+    max_minutes: float | None = None,
+) -> list[str]:
+    """Say where a cap is below what the jobs are expected to take, before any of them starts.
+
+    Parameters
+    ----------
+    estimate : pandas.Series
+        From `expect`, for all the rows that the caps are for.
+    max_jobs, max_cost, max_minutes : optional
+        The caps as they were given; None is no cap.
+
+    Returns
+    -------
+    list of str
+        One sentence for each cap that may leave rows out, or that cannot be compared; empty when all is covered.
+    """
+    jobs = int(estimate["jobs"])
+    told: list[str] = []
+    if max_jobs is not None and max_jobs < jobs:
+        told.append(f"max_jobs={max_jobs:,} covers {max_jobs:,} of {_rows(jobs)}")
+    if max_cost is not None and estimate["price_per_job"] is not pd.NA:
+        covered = int(max_cost / float(estimate["price_per_job"]) + 1e-9)
+        if covered < jobs:
+            price, each = float(estimate["price"]), float(estimate["price_per_job"])
+            told.append(
+                f"max_cost={max_cost:g} covers {covered:,} of {_rows(jobs)}: all of them are estimated at {price:g}, "
+                f"{each:g} each"
+            )
+    if max_minutes is not None and jobs:
+        told += _compare_minutes(estimate, max_minutes, jobs)
+    return told
+
+
+def _compare_minutes(estimate: pd.Series[Any], max_minutes: float, jobs: int) -> list[str]:
+    if estimate["time_high_s"] is pd.NA:
+        unknown = (
+            f"max_minutes={max_minutes:g} cannot be compared: nothing is known of how long {_rows(jobs)} will take"
+        )
+        return [f"{unknown}, a pilot would tell"]
+    low, high = (float(estimate[name]) for name in ("time_low_s", "time_high_s"))
+    if max_minutes * 60 >= high:
+        return []
+    are = "is" if jobs == 1 else "are"
+    expected = f"{_rows(jobs)} {are} expected to take {duration_words(low)} to {duration_words(high)}"
+    if max_minutes * 60 >= low:
+        return [f"max_minutes={max_minutes:g} may not be enough: {expected}"]
+    return [f"max_minutes={max_minutes:g} is not enough: {expected}"]
+
+
+def _rows(jobs: int) -> str:
+    return f"{jobs:,} row" if jobs == 1 else f"{jobs:,} rows"

@@ -165,6 +165,8 @@ class PlannedRow:
         Variable name to a value that JSON can hold, or a `LocalFile`, or a list with `LocalFile` in it.
     title, description : str
         As Opus will show them, without the marker that the engine appends to the title.
+    initiate : Mapping or None
+        Parameters of initiate that this row has for itself, instead of what the run has.
     """
 
     position: int
@@ -172,6 +174,7 @@ class PlannedRow:
     inputs: Mapping[str, Any]
     title: str = ""
     description: str = ""
+    initiate: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from opus_nb import loop
 from opus_nb.batch.history import read_runs
 from opus_nb.batch.ledger import Ledger
 from opus_nb.errors import NotFound, RequestRefused, SettingsError
+from opus_nb.frames.columns import UTC_DTYPE, time_column
 from opus_nb.job import COUNT_NAMES
 from opus_nb.service.api import is_uuid
 from opus_nb.service.client import Client
@@ -63,8 +64,8 @@ def runs_frame(ledger: Ledger | None) -> pd.DataFrame:
         "name": pd.array([record.name for record, _ in found], dtype="string"),
         "workflow": pd.array([str(record.about.get("workflow_name", "")) for record, _ in found], dtype="string"),
         "workflow_id": pd.array([record.workflow_id for record, _ in found], dtype="string"),
-        "created_at": pd.to_datetime([record.created_at for record, _ in found], unit="s", utc=True),
-        "touched_at": pd.to_datetime([record.touched_at for record, _ in found], unit="s", utc=True),
+        "created_at": time_column([record.created_at for record, _ in found]),
+        "touched_at": time_column([record.touched_at for record, _ in found]),
         "rows": pd.array([record.row_count for record, _ in found], dtype="int64"),
     }
     for state in COUNT_NAMES:
@@ -87,9 +88,15 @@ def jobs_at_opus_frame(
     moment = _moment(since)
     names = _names(status)
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise SettingsError("limit must be a whole number from 1", where=f"limit={limit!r}")
+        raise SettingsError(
+            "limit must be a whole number from 1", where=f"limit={limit!r}", next_step="As in limit=500."
+        )
     if archived not in _ARCHIVE:
-        raise SettingsError("archived must be True, False or None (both)", where=f"archived={archived!r}")
+        raise SettingsError(
+            "archived must be True, False or None",
+            where=f"archived={archived!r}",
+            next_step="True for archived jobs only, False for the others, None for both.",
+        )
     filters = {
         "workflowId": workflow_id,
         "query": query,
@@ -160,8 +167,11 @@ def _jobs_frame(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _times(values: list[Any]) -> Any:
-    given: Any = pd.Series(values, dtype=object)
-    return pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601")
+    """Read ISO moments as datetime64[ns, UTC], whatever resolution this pandas reads them in."""
+    given: Any = pd.Series([each if isinstance(each, str) else None for each in values], dtype=object)
+    read = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601")
+    # What nanoseconds cannot hold is no moment at which a job was made.
+    return read.where(read.dt.year.between(1678, 2261)).astype(UTC_DTYPE)
 
 
 def _names(status: str | Iterable[str] | None) -> list[str]:
@@ -169,7 +179,9 @@ def _names(status: str | Iterable[str] | None) -> list[str]:
         return []
     given = [status] if isinstance(status, str) else list(status)
     if not all(isinstance(each, str) and each.strip() for each in given):
-        raise SettingsError("status is a word or several", where=f"status={status!r}")
+        raise SettingsError(
+            "status is a word or several", where=f"status={status!r}", next_step='As in status=["completed", "failed"].'
+        )
     # One of our names, whatever its spelling; any other word is looked for as it stands.
     known = [(each, read_state(each).name) for each in given]
     return [

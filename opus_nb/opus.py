@@ -22,6 +22,7 @@ from opus_nb.job import Observer
 from opus_nb.listings import jobs_at_opus_frame, runs_frame, workflows_frame
 from opus_nb.remote import RemoteJob
 from opus_nb.run import Run
+from opus_nb.saying import call_patiently
 from opus_nb.service.api import InitiateParameters, JobApi
 from opus_nb.service.cases import CaseClient
 from opus_nb.service.client import Client
@@ -223,7 +224,7 @@ class Opus:
         workflow_id = read_workflow_id(workflow)
         check_parameters(initiate)
         pins = read_pins(version, initiate, self._settings.initiate)
-        api, record = loop.call(self._find, workflow_id, *pins)
+        api, record = call_patiently(self.base_url, self._find, workflow_id, *pins)
         connection = Connection(
             self._settings,
             api,
@@ -319,7 +320,9 @@ class Opus:
         """
         word = str(job_id).strip()
         if isinstance(job_id, bool) or not word:
-            raise SettingsError("A job is named by its id", where=f"job_id={job_id!r}")
+            raise SettingsError(
+                "A job is named by its id", where=f"job_id={job_id!r}", next_step="run.jobs() and opus.jobs() list ids."
+            )
         return RemoteJob(
             self._families, word, outputs=None if workflow is None else workflow._connection.record.outputs
         )

@@ -20,8 +20,8 @@ from opus_nb.batch.lock import RunLock
 from opus_nb.batch.stopping import MAX_CONCURRENCY, Limits, read_limits
 from opus_nb.connection import Connection, with_parameters
 from opus_nb.drift_guard import Drift, guard_plan, identity_names
-from opus_nb.errors import LedgerError, PlanRefused, SettingsError, WorkflowInactive
-from opus_nb.estimates import expect
+from opus_nb.errors import LedgerError, SettingsError, WorkflowInactive
+from opus_nb.estimates import compare_caps, expect
 from opus_nb.job import Observer, PastRuns
 from opus_nb.run import Run
 from opus_nb.saying import say
@@ -32,14 +32,13 @@ from opus_nb.sheet.checks import CheckedSheet
 from opus_nb.sheet.labels import pack_index, pack_labels
 from opus_nb.sheet.mending import write_fix_me
 from opus_nb.sheet.painting import paint_issues
+from opus_nb.sheet.refusals import SHOWN_ISSUES, refusal
 from opus_nb.sheet.sampling import choose_sample
 from opus_nb.titles import Titles
 
 __all__ = ["Plan"]
 
 _CAPS = {"max_concurrency", "max_jobs", "max_cost", "max_minutes", "stop_after_failures", "patience_s"}
-# Errors that a message shows; plan.issues has them all.
-SHOWN_ISSUES = 8
 
 
 class Plan:
@@ -70,8 +69,8 @@ class Plan:
         return int((~self._sheet.invalid).sum())
 
     @property
-    def columns(self) -> dict[str, str]:
-        """The mapping as ``columns=`` takes it: input to column."""
+    def columns(self) -> dict[str, Any]:
+        """The mapping as ``columns=`` takes it: input to column; by display name, so it fits a rebuilt workflow too."""
         return self._sheet.mapping.columns
 
     @property
@@ -184,7 +183,9 @@ class Plan:
         Run
         """
         if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-            raise SettingsError("A pilot needs a whole number of rows from 1", where=f"rows={rows!r}")
+            raise SettingsError(
+                "A pilot needs a whole number of rows from 1", where=f"rows={rows!r}", next_step="As in plan.pilot(5)."
+            )
         return self._start(only=tuple(choose_sample(self._sheet, rows)), **options)
 
     def show(self) -> Card:
@@ -203,7 +204,11 @@ class Plan:
         SettingsError
             The path does not end in ``.xlsx``, or cannot be written.
         """
-        return write_fix_me(path, self._df, self.issues, self._sheet.issue_positions)
+        notes: list[str] = []
+        place = write_fix_me(path, self._df, self.issues, self._sheet.issue_positions, notes=notes)
+        for note in notes:
+            say(note)
+        return place
 
     @property
     def default_name(self) -> str:
@@ -261,6 +266,7 @@ class Plan:
         limits = replace(read_limits(**caps, price=self._connection.record.estimate.price), only=only)
         self._require_active()
         self._refuse(on_invalid)
+        self._compare(caps, len(only) if only is not None else self.ready, limits.max_concurrency)
         connection = with_parameters(self._connection, options)
         titles = Titles(connection, self._sheet)
         connection, drift = guard_plan(connection, self._sheet.schema, self._fed())
@@ -286,38 +292,36 @@ class Plan:
             lock.release()
             raise
 
+    def _compare(self, caps: Mapping[str, Any], jobs: int, max_concurrency: int) -> None:
+        """Say before the start where a cap is below what is expected."""
+        given = {name: caps[name] for name in ("max_jobs", "max_cost", "max_minutes") if caps.get(name) is not None}
+        if not given:
+            return
+        estimate = expect(jobs, self._connection.record.estimate, self._history(), max_concurrency=max_concurrency)
+        told = compare_caps(estimate, **given)
+        if told:
+            say("Before the start: " + "; ".join(told) + ". What a cap leaves out is skipped; a higher one continues.")
+
     def _require_active(self) -> None:
         record = self._connection.record
         if record.active is False:
             raise WorkflowInactive(
                 f"Workflow {record.name!r} is not active",
                 where=record.workflow_id,
+                came_back=record.activity,
                 next_step="Its author can activate it in Opus; then read it again. Nothing was sent.",
             )
 
     def _refuse(self, on_invalid: str) -> None:
         if on_invalid not in {"raise", "skip"}:
-            raise SettingsError("on_invalid must be 'raise' or 'skip'", where=f"on_invalid={on_invalid!r}")
-        errors = self.issues[self.issues["severity"] == "error"]
-        ready = self.ready
-        if errors.empty or (on_invalid == "skip" and ready):
-            return
-        bad = len(self) - ready
-        lines = [_issue_line(each) for each in errors.head(SHOWN_ISSUES).to_dict("records")]
-        if len(errors) > SHOWN_ISSUES:
-            lines.append(f"  ... and {len(errors) - SHOWN_ISSUES} more")
-        found = f"{len(errors)} problem{'s' if len(errors) != 1 else ''}"
-        everything = f"plan.issues has all {len(errors)}, with a fix for each;"
-        way_out = (
-            f'{everything} start(on_invalid="skip") runs the other {ready} rows.'
-            if ready
-            else f"{everything} no row can be sent as it is."
-        )
-        raise PlanRefused(
-            f"{found} in {bad} of {len(self)} rows. Nothing was sent.\n" + "\n".join(lines),
-            next_step=way_out,
-            issues=self.issues,
-        )
+            raise SettingsError(
+                "on_invalid must be 'raise' or 'skip'",
+                where=f"on_invalid={on_invalid!r}",
+                next_step="'skip' runs the rows that can be sent; 'raise' runs none while one cannot.",
+            )
+        errors = self.issues["severity"] == "error"
+        if errors.any() and not (on_invalid == "skip" and self.ready):
+            raise refusal(self.issues, rows=len(self), ready=self.ready, workflow_name=self._connection.record.name)
 
     def _about(self, connection: Connection, *, fetch_audit: bool, limits: Limits) -> dict[str, Any]:
         record = connection.record
@@ -407,9 +411,9 @@ class Plan:
             if sheet.invalid[position]:
                 yield SheetRow(position, label, problem=reasons.get(position) or reasons.get(-1) or "cannot be sent")
             else:
-                title, description = titles.of(position)
+                title, description, initiate = titles.of(position)
                 inputs = drift.rename(sheet.inputs_of(position))
-                yield SheetRow(position, label, None, title, description, inputs)
+                yield SheetRow(position, label, None, title, description, inputs, initiate=initiate)
 
     def _reasons(self) -> dict[int, str]:
         reasons: dict[int, str] = {}
@@ -424,12 +428,3 @@ class Plan:
             known = reasons.get(int(position))
             reasons[int(position)] = text if known is None else f"{known}; {text}"
         return reasons
-
-
-def _issue_line(issue: Mapping[Any, Any]) -> str:
-    where = "the sheet" if pd.isna(issue["row"]) else f"row {issue['row']}"
-    if not pd.isna(issue["column"]):
-        where += f", column {issue['column']!r}"
-    if not pd.isna(issue["input"]):
-        where += f" -> input {issue['input']!r}"
-    return f"  {where}: {issue['problem']}"

@@ -16,13 +16,13 @@ from opus_nb.errors import NotFound, OpusError, RequestRefused, SettingsError
 from opus_nb.frames.audit import audit_frame, nodes_frame
 from opus_nb.frames.results import results_frame
 from opus_nb.job import JobState, Outcome, RowState
-from opus_nb.saying import say
+from opus_nb.saying import call_patiently, say
 from opus_nb.screen.card_pieces import Card, head, make_card, soft_line
 from opus_nb.screen.markup import escape, state_words
 from opus_nb.service.api import JobApi, ResultsReply
 from opus_nb.service.audits import read_audit, shorten_audit
 from opus_nb.service.client import Client
-from opus_nb.service.families import Families
+from opus_nb.service.families import AT_THE_PROMPT, Families, timed
 from opus_nb.service.schema import Schema
 from opus_nb.service.spellings import look_up
 
@@ -59,7 +59,7 @@ class RemoteJob:
         self._families = families
         self._outputs = outputs
         self._detail: Any = None
-        self._api, self._last = loop.call(families.find_job, job_id)
+        self._api, self._last = call_patiently(families.jobs.wire.base_url, families.find_job, job_id)
 
     # -- reading ----------------------------------------------------------------------------------------
 
@@ -94,6 +94,7 @@ class RemoteJob:
         if not isinstance(found, Mapping):
             raise NotFound(
                 f"Opus gives no detail of job {self.id}",
+                where=f"GET /job/{self.id}",
                 came_back=NO_SUCH_ROUTE if self.generation == "cases" else "the route does not answer",
                 next_step="job.results() and job.audit() ask on routes of their own.",
             )
@@ -217,7 +218,7 @@ class RemoteJob:
         return loop.call(ask, self._api)
 
     def _ask(self) -> JobState:
-        self._last = self._call(lambda api: api.fetch_status(self.id))
+        self._last = self._call(lambda api: timed(api.fetch_status(self.id, patience=AT_THE_PROMPT)))
         return self._last
 
     async def _wait(self, for_people: bool, timeout_s: float | None) -> None:
@@ -302,5 +303,6 @@ class RemoteJob:
         if confirm is not True:
             raise SettingsError(
                 f"Nothing was sent: to {verb} job {self.id} at Opus needs a confirmation",
+                where="confirm=False",
                 next_step=f"job.{verb}(confirm=True), or opus.{verb}({self.id!r}, confirm=True)",
             )

@@ -34,7 +34,11 @@ def rows_to_retry(
         )
     labels = None if rows is None else list(rows)
     if labels is not None and (unknown := [each for each in labels if each not in index]):
-        raise SettingsError("These rows are not in the sheet", where=", ".join(map(repr, unknown[:5])))
+        raise SettingsError(
+            "These rows are not in the sheet",
+            where=", ".join(map(repr, unknown[:5])),
+            next_step="rows= takes values of the sheet's own index, as in run.results().index.",
+        )
     return [
         outcome.position
         for outcome in outcomes

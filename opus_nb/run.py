@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
+import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ import pandas as pd
 from opus_nb import loop
 from opus_nb.batch.book import Book, SheetRow
 from opus_nb.batch.lock import RunLock
-from opus_nb.batch.reconciling import AccountLine, describe_account
+from opus_nb.batch.reconciling import describe_account
 from opus_nb.batch.runner import Runner
 from opus_nb.batch.stopping import Limits
 from opus_nb.batch.timing import Timing
@@ -23,26 +23,26 @@ from opus_nb.drift_guard import Drift, guard_book
 from opus_nb.errors import SettingsError
 from opus_nb.job import Observer
 from opus_nb.retrying import rows_to_retry
-from opus_nb.run_frames import RunFrames
+from opus_nb.run_view import RunView, account_frame
 from opus_nb.saying import say
-from opus_nb.screen.cards import run_card
 from opus_nb.screen.controls import Controls
 from opus_nb.screen.display import open_display
 from opus_nb.screen.inside import fetch_progress
 from opus_nb.screen.pump import pump
-from opus_nb.screen.tally import Tally
 from opus_nb.service.api import JobApi
 
 __all__ = ["Run"]
 
 # How long a start or an opening looks for what is known of its rows before it shows anything.
 LONGEST_LOOK_S = 30.0
+# The interrupt of a wait that lets go of the run; the ones before stop submitting.
+LETS_GO = 2
 NO_CANCEL_CALL = (
     "Jobs that are already at Opus go on there, and may be charged: Opus documents no call that cancels them."
 )
 
 
-class Run(RunFrames):
+class Run(RunView):
     """One sheet on its way through Opus. Made by ``plan.start()``, ``wf.run()`` and ``opus.open_run()``.
 
     A run lives in the ledger; this object is a window on it, and, while rows are under way, the engine that
@@ -71,12 +71,7 @@ class Run(RunFrames):
         about = book.record_of_run.about
         super().__init__(book, api, index=index, sheet=sheet)
         self._limits = limits or Limits.from_json(about.get("limits") or {})
-        self._tally = Tally(
-            {"invalid": book.counts().get("invalid", 0) if invalid is None else invalid},
-            total=len(self._index),
-            price_per_job=about.get("price"),
-            row_label=self._label,
-        )
+        self._tally = self._new_tally({"invalid": book.counts().get("invalid", 0) if invalid is None else invalid})
         controls = Controls(
             pause=self.pause,
             resume=self.resume,
@@ -89,7 +84,6 @@ class Run(RunFrames):
             name=self.name,
         )
         self._display = open_display(progress, title=self.name, tally=self._tally, controls=controls)
-        self._shown_in: int | None = None
         self._observers: list[Observer] = [self._tally]
         if self._display.observer is not None:
             self._observers.append(self._display.observer)
@@ -113,14 +107,8 @@ class Run(RunFrames):
 
     def begin(self, lock: RunLock, rows: Iterator[SheetRow] | None = None) -> Run:
         """Start working and show the monitor in the current cell; ``lock`` must be taken already."""
-        record = self._book.record_of_run
-        if rows is None and record.recorded < record.row_count:
-            say(
-                f"Only {record.recorded} of {record.row_count} rows had been written down when the process ended that "
-                f"started this run. Start the same sheet again under the name {self.name!r} for the others; no row "
-                "is bought twice."
-            )
-            self._book.keep_to_recorded()
+        if rows is None:
+            self._keep_to_recorded()
         known = self._book.has_work()
         self._runner.begin(lock, rows)
         Run._live[_live_key(self._book)] = self
@@ -128,6 +116,7 @@ class Run(RunFrames):
             # Until the rows that earlier work is known of have been found, they would be shown as queued.
             with contextlib.suppress(TimeoutError):
                 loop.wait_for(self._runner.taken_in(), timeout_s=LONGEST_LOOK_S)
+            self._recall(self._tally)
         self._show()
         return self
 
@@ -165,31 +154,45 @@ class Run(RunFrames):
             other.wait(for_people=for_people, timeout_s=timeout_s)
             return self
         over = self._runner.over(for_people=for_people)
-        interrupted = False
-        self._display.hold("wait")
-        try:
-            while True:
-                try:
-                    loop.wait_for(over, timeout_s=timeout_s, meanwhile=pump)
-                    break
-                except TimeoutError:
-                    over.cancel()
-                    break
-                except KeyboardInterrupt:
-                    if interrupted:
-                        self.let_go()
-                        break
-                    interrupted = True
-                    self._runner.tell(self._runner.engine.stop_starting)
-                    say(
-                        "Interrupted: nothing more is submitted; the jobs at Opus are watched until they end. "
-                        "Interrupt again to let go of them too. run.resume() goes on with the rest."
-                    )
-        finally:
-            self._display.hold(None)
-            self._display.paint_now()
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        interrupts = met = 0
+        # An interrupt may come at any line, also while an earlier one is being met: each has its meaning.
+        while True:
+            try:
+                while met < interrupts:
+                    met += 1
+                    self._meet_interrupt(met)
+                if met < LETS_GO:
+                    self._display.hold("wait")
+                    with contextlib.suppress(TimeoutError):
+                        left_s = None if end is None else max(0.0, end - time.monotonic())
+                        loop.wait_for(over, timeout_s=left_s, meanwhile=pump)
+                over.cancel()
+                self._display.hold(None)
+                self._display.paint_now()
+                break
+            except KeyboardInterrupt:
+                interrupts += 1
+            except BaseException:
+                self._display.hold(None)
+                raise
         self._raise_failure()
         return self
+
+    def _meet_interrupt(self, number: int) -> None:
+        if number < LETS_GO:
+            self._runner.tell(self._runner.engine.stop_starting)
+            say(
+                "Interrupted: nothing more is submitted; the jobs at Opus are watched until they end. "
+                "Interrupt again to let go of them, too. Afterwards run.resume() goes on with the rest, and "
+                "run.cancel() gives it up."
+            )
+        elif number == LETS_GO:
+            self.let_go()
+        else:
+            # Somebody is in a hurry: the run is being let go, and nobody waits for that.
+            self._runner.detach(wait=False)
+            self._say_let_go()
 
     def __await__(self) -> Generator[Any, None, Run]:
         """Wait without blocking the event loop; an interrupt lets go of the run (see `wait`)."""
@@ -233,9 +236,40 @@ class Run(RunFrames):
         return "Going on."
 
     def cancel(self) -> str:
-        """Submit nothing more, and mark what never left as cancelled. Jobs at Opus are watched to their ends."""
-        self._runner.cancel()
-        return f"Cancelled: what had not left stays here. {NO_CANCEL_CALL}"
+        """Submit nothing more, and mark what never left as cancelled. Jobs at Opus are watched to their ends.
+
+        Where nobody works on the run any more (it was interrupted, let go, or stopped by itself), the rows that are
+        left are marked all the same, and nothing is sent.
+
+        Returns
+        -------
+        str
+            What was done, in words.
+
+        Raises
+        ------
+        RunLocked
+            Another process works on the run: cancel it there.
+        """
+        if (other := self._carried_by_another()) is not None:
+            return other.cancel()
+        if self._runner.is_alive:
+            self._runner.cancel()
+            return f"Cancelled: what had not left stays here. {NO_CANCEL_CALL}"
+        lock = RunLock(self._book)
+        lock.take()
+        try:
+            self._keep_to_recorded()
+            self._runner = self._new_runner()
+            number = self._runner.cancel_left()
+        finally:
+            lock.release()
+        self._display.paint_now()
+        if not number:
+            return "Nothing was left to cancel: no row is queued."
+        rows = "row that had" if number == 1 else "rows that had"
+        at_opus = f" {NO_CANCEL_CALL}" if {"running", "waiting"} & set(self.counts.index) else ""
+        return f"Cancelled: {number:,} {rows} not left will not be sent.{at_opus}"
 
     def retry(self, *, states: Iterable[str] | None = None, rows: Iterable[Any] | None = None) -> Run:
         """Send rows that ended badly again, each as a new job, which costs again.
@@ -305,7 +339,7 @@ class Run(RunFrames):
             if lock is not None:
                 lock.release()
         say(describe_account(self.name, lines))
-        return _account_frame(lines, self._label)
+        return account_frame(lines, self._label)
 
     @property
     def max_concurrency(self) -> int:
@@ -315,51 +349,25 @@ class Run(RunFrames):
     @max_concurrency.setter
     def max_concurrency(self, number: int) -> None:
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise SettingsError("max_concurrency must be a whole number from 1", where=f"max_concurrency={number!r}")
+            raise SettingsError(
+                "max_concurrency must be a whole number from 1",
+                where=f"max_concurrency={number!r}",
+                next_step="As in run.max_concurrency = 20; run.pause() starts no more rows at all.",
+            )
         self._limits.max_concurrency = number
         self._runner.tell(lambda: self._runner.engine.set_max_concurrency(number))
 
-    # -- how it stands ----------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> str:
-        """``running``, ``paused``, ``stopped`` (rows are left that nobody works on) or ``over``."""
-        if self._runner.is_alive and not self._runner.is_over:
-            return "paused" if self._runner.engine.paused else "running"
-        return "stopped" if {"queued", "running"} & set(self.counts.index) else "over"
-
-    # -- how it looks -----------------------------------------------------------------------------------
-
-    def _card(self) -> Any:
-        counted = Tally(self._book.counts(), total=len(self._index)).snapshot()
-        snapshot = self._tally.snapshot() if self._runner.is_alive else counted
-        workflow_name = str(self._book.record_of_run.about.get("workflow_name", ""))
-        return run_card(name=self.name, workflow_name=workflow_name, snapshot=snapshot, state=self.state)
-
-    def __repr__(self) -> str:
-        return str(self._card().text)
-
-    def _repr_html_(self) -> str:
-        return str(self._card().html)
-
-    def _ipython_display_(self) -> None:
-        if self._runner.is_alive:
-            self._show()
-            return
-        from IPython.display import display
-
-        card = self._card()
-        display({"text/plain": card.text, "text/html": card.html}, raw=True)
-
     # -- inside -----------------------------------------------------------------------------------------
 
-    def _show(self) -> None:
-        # The value of the very cell that started the run is not a wish to see it twice.
-        shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-        cell = getattr(shell, "execution_count", None)
-        if cell is None or cell != self._shown_in:
-            self._shown_in = cell
-            self._display.show()
+    def _keep_to_recorded(self) -> None:
+        record = self._book.record_of_run
+        if record.recorded < record.row_count:
+            say(
+                f"Only {record.recorded} of {record.row_count} rows had been written down when the process ended that "
+                f"started this run. Start the same sheet again under the name {self.name!r} for the others; no row "
+                "is bought twice."
+            )
+            self._book.keep_to_recorded()
 
     def _new_runner(self) -> Runner:
         return Runner(
@@ -403,6 +411,9 @@ class Run(RunFrames):
     def let_go(self) -> None:
         """Stop working on the run in this process; its jobs go on at Opus, and `open_run` continues."""
         self._runner.detach()
+        self._say_let_go()
+
+    def _say_let_go(self) -> None:
         say(f"Let go: rows in flight go on at Opus, their ids are kept. opus.open_run({self.name!r}) continues.")
 
     def _retry_pressed(self) -> str:
@@ -417,18 +428,6 @@ class Run(RunFrames):
         if failure is not None:
             say(f"The run stopped by itself; nothing is lost. run.resume() or opus.open_run({self.name!r}) continues.")
             raise failure
-
-
-def _account_frame(lines: Sequence[AccountLine], label: Callable[[int], Any]) -> pd.DataFrame:
-    rows = [pd.NA if line.position is None else label(line.position) for line in lines]
-    columns: dict[str, Any] = {
-        "kind": pd.Series([line.kind for line in lines], dtype="string"),
-        "row": pd.Series(rows, dtype=object),
-    }
-    for name in ("job_id", "before", "now", "word", "note"):
-        columns[name] = pd.Series([getattr(line, name) for line in lines], dtype="string")
-    frame: pd.DataFrame = pd.DataFrame(columns)
-    return frame
 
 
 def _live_key(book: Book) -> str:

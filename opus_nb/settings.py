@@ -138,7 +138,9 @@ def read_settings(
     url, url_origin = _pick(base_url, "OPUS_BASE_URL", DEFAULT_BASE_URL)
     folder, folder_origin = _pick(None if ledger is None else os.fspath(ledger), "OPUS_NB_LEDGER", ".opus_nb")
     if api not in {"auto", "jobs", "cases"}:
-        raise SettingsError("api must be 'auto', 'jobs' or 'cases'", where=f"api={api!r}")
+        raise SettingsError(
+            "api must be 'auto', 'jobs' or 'cases'", where=f"api={api!r}", next_step="Leave it out: 'auto' finds out."
+        )
     _check_positive("timeout_s", timeout_s)
     _check_positive("settle_s", settle_s)
     if max_requests_per_second is not None:
@@ -174,6 +176,7 @@ def find_service_key(argument: str | None = None) -> ServiceKey:
         if not isinstance(argument, str) or not argument.strip():
             raise ServiceKeyMissing(
                 "The service_key that was given is empty",
+                where="service_key=",
                 next_step=f"Leave it out to use the environment variable {KEY_NAME}, or give the key itself.",
             )
         return ServiceKey(argument, "argument")
@@ -205,7 +208,11 @@ def _pick(argument: str | None, variable: str, default: str) -> tuple[str, str]:
 
 def _check_positive(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise SettingsError(f"{name} must be a positive number", where=f"{name}={value!r}")
+        raise SettingsError(
+            f"{name} must be a positive number",
+            where=f"{name}={value!r}",
+            next_step=f"As in {name}=10, or leave it out.",
+        )
 
 
 def _check_url(url: str) -> str:
@@ -218,7 +225,11 @@ def _check_url(url: str) -> str:
             next_step=f"It looks like {DEFAULT_BASE_URL}.",
         )
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingsError("base_url must be an address alone, without user, query or fragment")
+        raise SettingsError(
+            "base_url must be an address alone, without user, query or fragment",
+            where=f"base_url with the host {parts.hostname}",
+            next_step=f"It looks like {DEFAULT_BASE_URL}; the key goes into service_key= or {KEY_NAME}.",
+        )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise SettingsError(
             "Plain http would send the service key in the open",

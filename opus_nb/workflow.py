@@ -27,7 +27,7 @@ from opus_nb.sheet.likeness import closest_names
 from opus_nb.sheet.mapping import map_columns
 from opus_nb.sheet.reading import read_sheet
 from opus_nb.sheet.template import write_template
-from opus_nb.submission import Job
+from opus_nb.submission import Job, check_inputs, in_words_of_inputs, name_inputs
 
 __all__ = ["Workflow"]
 
@@ -189,15 +189,15 @@ class Workflow:
             else:
                 given[_find_input(schema, name)] = value
         initiate = {name: options.pop(name) for name in _INITIATE_OPTIONS & set(options)}
-        row = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in given.items()}, index=[0])
-        mapping = map_columns(row, schema, {name: name for name in given}, guess=False)
-        sheet = check_sheet(row, schema, mapping, files_root=options.pop("files_root", None))
+        files_root = options.pop("files_root", None)
+        row, sheet = check_inputs(schema, given, workflow_name=self.name, files_root=files_root)
         initiate.setdefault("title", self._connection.titles.get("title", self.name or "opus_nb"))
-        plan = Plan(with_parameters(self._connection, initiate), row, sheet)
+        plan = Plan(with_parameters(self._connection, name_inputs(initiate, schema)), row, sheet)
         # The name follows from the inputs: the same call finds the same job.
         meaning = json.dumps([self.id, self.version, given], sort_keys=True, default=str)
         name = f"{plan.default_name}-job-{hashlib.sha256(meaning.encode()).hexdigest()[:8]}"
-        return Job(plan.start(**{"name": name, **options}))
+        with in_words_of_inputs(schema, given):
+            return Job(plan.start(**{"name": name, **options}))
 
     def form(
         self,
@@ -350,12 +350,16 @@ def _find_input(schema: Schema, name: str) -> str:
             return found[0]
         if len(found) > 1:
             raise MappingError(
-                f"Several inputs are called {name!r}", came_back=", ".join(found), next_step="Use the variable name."
+                f"Several inputs are called {name!r}",
+                where=f"wf.submit({name}=...)",
+                came_back=", ".join(found),
+                next_step="Use the variable name.",
             )
     labels = [each.display_name for each in schema]
-    near = closest_names(name, labels)
+    near = closest_names(name, [*labels, *sorted(_SUBMIT_OPTIONS)])
     raise MappingError(
         f"The workflow has no input {name!r}",
+        where=f"wf.submit({name}=...)",
         came_back="its inputs are " + (", ".join(map(repr, labels)) if labels else "none"),
         next_step=f"Did you mean {near[0]!r}?" if near else "wf.inputs lists them.",
     )

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,3 +148,17 @@ asyncio.run(outer())
 """
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     assert said.stdout.split() == ["refused", "1"]
+
+
+def test_nothing_is_patched_by_importing_and_one_place_alone_can() -> None:
+    """asyncio is the standard library's own after the import, and no other module names the package that patches."""
+    code = (
+        "import asyncio, sys; before = asyncio.run, asyncio.Task, asyncio.new_event_loop\n"
+        "import opus_nb, opus_nb.run, opus_nb.interactive.forms, opus_nb.screen.monitor\n"
+        "assert (asyncio.run, asyncio.Task, asyncio.new_event_loop) == before\n"
+        "assert not {'nest_asyncio', 'nest_asyncio2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    package = Path(loop.__file__).parent
+    naming = [each.name for each in package.rglob("*.py") if "import nest_asyncio" in each.read_text(encoding="utf-8")]
+    assert naming == ["loop.py"]

@@ -43,6 +43,18 @@ _RECORD = (
     "results = coalesce(excluded.results, results), audit = coalesce(excluded.audit, audit)"
 )
 
+_HOLD_NOBODY_UP = frozenset(
+    {
+        RowState.RUNNING,
+        RowState.WAITING,
+        RowState.COLLECTING,
+        RowState.COMPLETED,
+        RowState.FAILED,
+        RowState.CANCELLED,
+        RowState.TIMED_OUT,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
@@ -57,6 +69,8 @@ class SheetRow:
         Why it cannot be sent; such a row has no inputs.
     inputs : Mapping or None
         Variable name to checked value.
+    initiate : Mapping or None
+        Parameters of initiate that this row has for itself; None where it has what the run has.
     """
 
     position: int
@@ -66,6 +80,7 @@ class SheetRow:
     description: str = ""
     inputs: Mapping[str, Any] | None = None
     key: str | None = None
+    initiate: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +178,8 @@ class Book(Pages):
                 [
                     (
                         "INSERT OR REPLACE INTO rows "
-                        "(run, sheet, position, key, label, problem, title, description, inputs) "
-                        "VALUES (?,?,?,?,?,?,?,?,?)",
+                        "(run, sheet, position, key, label, problem, title, description, inputs, initiate) "
+                        "VALUES (?,?,?,?,?,?,?,?,?,?)",
                         chunk,
                         True,
                     ),
@@ -186,6 +201,7 @@ class Book(Pages):
                 row.title,
                 row.description,
                 None if row.inputs is None else _pack(row.inputs),
+                None if row.initiate is None else json.dumps(row.initiate, ensure_ascii=False),
             )
             for row in islice(rows, RECORDED_AT_ONCE)
         ]
@@ -211,7 +227,11 @@ class Book(Pages):
             "SELECT * FROM rows WHERE run = ? AND sheet = ? AND position = ?", (self._run, self._sheet(), position)
         )
         if not found:
-            raise LedgerError(f"Row {position} is not in the ledger", where=str(self.ledger.path))
+            raise LedgerError(
+                f"Row {position} is not in the ledger",
+                where=str(self.ledger.path),
+                next_step=f"Start the sheet again under the name {self.record_of_run.name!r}; nothing is bought twice.",
+            )
         return _sheet_row(found[0])
 
     async def keep_keys(self, rows: Sequence[tuple[int, str, Mapping[str, Any]]]) -> None:
@@ -279,7 +299,9 @@ class Book(Pages):
             event.results,
             event.audit,
         )
-        await self.ledger.write_group([*statements, (_RECORD, values, False)])
+        # Nothing waits for what is only told of a job at Opus; no request that costs money follows it.
+        patient = event.job_id is not None and event.state in _HOLD_NOBODY_UP
+        await self.ledger.write_group([*statements, (_RECORD, values, False)], soon=not patient)
 
     async def keep_audit(self, key: str, audit: str) -> None:
         """Write down an audit that was fetched after the end."""
@@ -360,6 +382,7 @@ def _sheet_row(row: Any) -> SheetRow:
         row["description"],
         None if row["inputs"] is None else _unpack(row["inputs"]),
         row["key"],
+        None if row["initiate"] is None else json.loads(row["initiate"]),
     )
 
 

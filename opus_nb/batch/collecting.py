@@ -6,16 +6,25 @@ import asyncio
 import json
 import re
 from collections.abc import Collection
+from dataclasses import replace
 
 from opus_nb.batch.entry import Entry, Reporter
 from opus_nb.batch.timing import PASSING, Timing
-from opus_nb.errors import OpusError, RequestRefused, ServiceKeyRefused
+from opus_nb.errors import OpusError, RateLimited, RequestRefused, ServiceKeyRefused
 from opus_nb.job import JobState, RowState
-from opus_nb.service.api import JobApi
+from opus_nb.service.api import JobApi, ResultsReply
 from opus_nb.service.audits import Audit, read_audit, shorten_audit
 from opus_nb.service.schema import Schema
 
 __all__ = ["Collector", "failure_signature"]
+
+# The longest that the results of a completed job are asked for; what 429s hold back is not counted.
+RESULTS_S = 120.0
+# Questions about results that may be answered with 429 before they are given up.
+LIMITED_ASKS = 20
+# Sendings of a question about an audit, which nobody needs as much as the row's end.
+AUDIT_SENDINGS = 3
+NOT_THERE = "they are not there yet"
 
 _ENDS = {
     "completed": RowState.COMPLETED,
@@ -60,7 +69,7 @@ class Collector:
         error: str | None = None
         results: str | None = None
         if end is RowState.COMPLETED:
-            results, error = await self._results(entry.job_id)
+            results, error = await self._results(entry, entry.job_id)
         kept, audit, note = await self._audit(entry.job_id)
         if end is not RowState.COMPLETED:
             error = _explain_end(state, audit, self._inputs)
@@ -97,30 +106,57 @@ class Collector:
             ended_at=None if audit is None else audit.ended_at,
         )
 
-    async def _results(self, job_id: str) -> tuple[str | None, str | None]:
-        why = "they were not there yet"
-        for asked in range(self._timing.results_asks):
-            if asked:
-                await asyncio.sleep(self._timing.wait_s(asked))
+    async def _results(self, entry: Entry, job_id: str) -> tuple[str | None, str | None]:
+        """Ask until the results are there, and show meanwhile what they are waited for.
+
+        The only ladder of repeats: each question is sent once, or the waits of two ladders would multiply.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + RESULTS_S
+        asked = limited = 0
+        while True:
+            began = clock()
             try:
-                reply = await self._api.fetch_results(job_id)
+                reply = await self._ask_results(job_id)
+                why = NOT_THERE
             except ServiceKeyRefused:
                 raise
+            except RateLimited as error:
+                # Slower is not later: what the key is held back for is no trouble of this job.
+                reply, why = None, error.came_back or error.what
+                limited += 1
+                until += clock() - began
             except PASSING as error:
-                why = error.came_back or error.what
-                continue
+                reply, why = None, error.came_back or error.what
+                asked += 1
             except RequestRefused as error:
                 return None, f"completed, but its results cannot be read: {error}"
-            if reply is not None:
-                return reply.text, None
-        return None, f"completed, but its results could not be fetched ({why}); run.reconcile() asks again"
+            else:
+                if reply is not None:
+                    return reply.text, None
+                asked += 1
+            if asked >= self._timing.results_asks or limited >= LIMITED_ASKS or clock() >= until:
+                return None, f"completed, but its results could not be fetched ({why}); run.reconcile() asks again"
+            # That they are not written yet when a job has just ended is common and soon over.
+            if why != NOT_THERE or asked > 1:
+                await self._tell_waiting(entry, f"completed; its results are awaited: {why}")
+            await asyncio.sleep(min(self._timing.wait_s(asked), max(0.0, until - clock())))
+
+    async def _ask_results(self, job_id: str) -> ResultsReply | None:
+        return await self._api.fetch_results(job_id, patience=replace(self._api.wire.patience, attempts=1))
+
+    async def _tell_waiting(self, entry: Entry, note: str) -> None:
+        if entry.error != note:
+            await self._reporter.move(entry, RowState.COLLECTING, error=note)
 
     async def _audit(self, job_id: str) -> tuple[str | None, Audit | None, str | None]:
         """An audit is a help, never a reason to call a row anything else than Opus called it."""
         if not self._fetch_audit:
             return None, None, None
         try:
-            found = await self._api.fetch_audit(job_id)
+            patience = self._api.wire.patience
+            fewer = replace(patience, attempts=min(AUDIT_SENDINGS, patience.attempts))
+            found = await self._api.fetch_audit(job_id, patience=fewer)
         except OpusError as error:
             return None, None, f"its audit could not be fetched ({error.came_back or error.what})"
         if found is None:

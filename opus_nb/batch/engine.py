@@ -219,7 +219,7 @@ class Engine:
         self.stopped = True
         if self._starting:
             await asyncio.wait(self._starting, timeout=GRACE_S)
-        self.halt(RunHalted("The run was detached", next_step="opus.open_run(name) carries on."))
+        self.halt(RunHalted("The run was detached", where="this process", next_step="opus.open_run(name) carries on."))
 
     # -- taking rows in and starting them ---------------------------------------------------------------
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import queue
 import sqlite3
 import threading
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from opus_nb.batch.mounts import shared_kind
+from opus_nb.batch.writer import Statement, Write, Writer
 from opus_nb.errors import LedgerDamaged, LedgerError, LedgerNewer
 
 __all__ = ["Ledger"]
@@ -116,20 +115,10 @@ CREATE TABLE uploads (
 """
 
 # Each step by its name; PRAGMA user_version counts how many a file has been through. Only ever append.
-MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST_TABLES),)
-
-
-# A statement, its parameters, and whether these are many sets of parameters.
-_Statement = tuple[str, Sequence[Any], bool]
-
-
-@dataclass(slots=True)
-class _Write:
-    """Statements that belong together, on their way to the disk, and who waits for them."""
-
-    statements: Sequence[_Statement]
-    waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | threading.Event | None = None
-    failure: list[BaseException] = field(default_factory=list)
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    ("first tables", _FIRST_TABLES),
+    ("parameters of initiate row by row", "ALTER TABLE rows ADD COLUMN initiate TEXT"),
+)
 
 
 class Ledger:
@@ -178,10 +167,8 @@ class Ledger:
         self.folder = folder
         self.path = folder / FILE_NAME
         self.closed = False
-        self.commits = 0
         self.journal_mode = ""
         self._pid = os.getpid()
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._read_lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -198,9 +185,7 @@ class Ledger:
         except BaseException:
             self._reader.close()
             raise
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._write_all, name="opus-nb-ledger", daemon=True)
-        self._thread.start()
+        self.writer = Writer(self.path, self._connect_writer)
 
     # -- opening ----------------------------------------------------------------------------------------
 
@@ -212,6 +197,11 @@ class Ledger:
         except sqlite3.Error as error:
             raise LedgerError("The ledger cannot be opened", where=str(self.path), came_back=str(error)) from None
         connection.row_factory = sqlite3.Row
+        return connection
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute(f"PRAGMA synchronous={self.synchronous}")
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -312,114 +302,48 @@ class Ledger:
         """Write one statement for many parameters, in one transaction."""
         await self.write_group([(statement, parameters, True)])
 
-    async def write_group(self, statements: Sequence[_Statement]) -> None:
-        """Write several statements, all or none, as (statement, parameters, whether these are many)."""
+    async def write_group(self, statements: Sequence[Statement], *, soon: bool = True) -> None:
+        """Write several statements, all or none, as (statement, parameters, whether these are many).
+
+        What is not needed ``soon`` goes with the next transaction, and in a moment at the latest; writes that are
+        not awaited one after the other may then arrive in another order.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._put(_Write(statements, waiter=(loop, future)))
+        self._check_open()
+        write = Write(statements, waiter=(loop, future))
+        if soon:
+            self.writer.put(write)
+        else:
+            self.writer.put_patiently(write, loop)
         await future
 
     def write_now(self, statement: str, parameters: Sequence[Any], *, many: bool = False) -> None:
         """Write from a thread that has no loop, and wait for the disk."""
         done = threading.Event()
-        write = _Write([(statement, parameters, many)], waiter=done)
-        self._put(write)
+        write = Write([(statement, parameters, many)], waiter=done)
+        self._check_open()
+        self.writer.put(write)
         done.wait()
         if write.failure:
             raise write.failure[0]
 
     def note(self, statement: str, parameters: Sequence[Any]) -> None:
         """Write without waiting: it is on disk with the next transaction."""
-        self._put(_Write([(statement, parameters, False)]))
+        self._check_open()
+        self.writer.put(Write([(statement, parameters, False)]))
 
-    def _put(self, write: _Write) -> None:
+    def _check_open(self) -> None:
         if self.closed or self._pid != os.getpid():
             raise LedgerError("The ledger is closed", where=str(self.path), next_step="Connect again.")
-        self._writes.put(write)
-
-    def _write_all(self) -> None:
-        connection: sqlite3.Connection | None = None
-        stop = False
-        while not stop:
-            first = self._writes.get()
-            if first is None:
-                break
-            batch = [first]
-            with contextlib.suppress(queue.Empty):
-                while len(batch) < 1024:
-                    following = self._writes.get_nowait()
-                    if following is None:
-                        stop = True
-                        break
-                    batch.append(following)
-            try:
-                if connection is None:
-                    connection = self._connect()
-                    connection.execute(f"PRAGMA synchronous={self.synchronous}")
-                self._commit(connection, batch)
-            except Exception as error:
-                # Whatever it is, nobody who waits may wait for ever.
-                self._tell(batch, self._cannot_write(error))
-        if connection is not None:
-            connection.close()
-
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
-        """Put a batch into one transaction; what cannot be written for its own sake harms nobody else."""
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            for write in batch:
-                for statement, parameters, many in write.statements:
-                    if many:
-                        connection.executemany(statement, parameters)
-                    else:
-                        connection.execute(statement, parameters)
-            connection.execute("COMMIT")
-            self.commits += 1
-        except Exception as error:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            # A full disk or a lock meets everybody, and each would wait for it anew.
-            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
-                for write in batch:
-                    self._commit(connection, [write])
-                return
-            self._tell(batch, self._cannot_write(error))
-            return
-        self._tell(batch, None)
-
-    def _cannot_write(self, error: Exception) -> LedgerError:
-        return LedgerError(
-            "Writing to the ledger failed",
-            where=str(self.path),
-            came_back=str(error),
-            next_step=(
-                "Nothing was sent that is not recorded. Is the disk full, or does another program hold the file? "
-                "Put that right and open the run again."
-            ),
-        )
-
-    def _tell(self, batch: list[_Write], failure: LedgerError | None) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        for write in batch:
-            if isinstance(write.waiter, threading.Event):
-                if failure is not None:
-                    write.failure.append(failure)
-                write.waiter.set()
-            elif write.waiter is not None:
-                by_loop.setdefault(write.waiter[0], []).append(write.waiter[1])
-        for loop, futures in by_loop.items():
-            # A loop that is gone has nobody left who waits.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_settle, futures, failure)
 
     def close(self) -> None:
         """Write what is under way and close the file."""
         if self.closed:
             return
         self.closed = True
-        self._writes.put(None)
         if self._pid == os.getpid():
-            self._thread.join(BUSY_TIMEOUT_S)
+            self.writer.close(BUSY_TIMEOUT_S)
             with self._read_lock:
                 self._reader.close()
 
@@ -428,13 +352,3 @@ class Ledger:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _settle(futures: list[asyncio.Future[None]], failure: LedgerError | None) -> None:
-    for future in futures:
-        if future.done():
-            continue
-        if failure is None:
-            future.set_result(None)
-        else:
-            future.set_exception(failure)

@@ -19,7 +19,11 @@ _ROWS_WITH_WORK = (
 _STATE = "CASE WHEN rows.problem IS NOT NULL THEN 'invalid' ELSE coalesce(work.state, 'planned') END"
 _OUTCOME_COLUMNS = (
     "rows.position, rows.problem, rows.title, work.state, work.job_id, work.attempt, work.word, work.error, "
-    "work.started_at, work.ended_at, work.acked_at, work.noticed_at"
+    "work.started_at, work.ended_at, work.acked_at, work.noticed_at, "
+    # Earlier attempts that never got so far as to ask Opus for anything.
+    "CASE WHEN work.attempt > 1 THEN (SELECT count(*) FROM attempts WHERE attempts.run = work.run "
+    "AND attempts.key = work.key AND attempts.job_id IS NULL "
+    "AND attempts.state IN ('planned', 'uploading', 'cancelled', 'skipped')) ELSE 0 END AS stayed"
 )
 
 
@@ -222,7 +226,7 @@ def _outcome(row: Any, price: float | None = None) -> Outcome:
         row["position"],
         state,
         row["job_id"],
-        row["attempt"] - (row["job_id"] is None and state in _NOTHING_LEFT),
+        row["attempt"] - row["stayed"] - (row["job_id"] is None and state in _NOTHING_LEFT),
         row["word"],
         row["error"],
         row["started_at"] if row["started_at"] is not None else row["acked_at"],
@@ -235,5 +239,5 @@ def _outcome(row: Any, price: float | None = None) -> Outcome:
     )
 
 
-# Without a job id these mean that the attempt never got so far as to ask Opus for anything.
+# Without a job id these mean that the attempt never got so far as to ask Opus for anything; `stayed` counts them too.
 _NOTHING_LEFT = frozenset({RowState.PLANNED, RowState.UPLOADING, RowState.CANCELLED, RowState.SKIPPED})

@@ -8,7 +8,8 @@ may be executed again; if they cannot agree, the row is uncertain and a person d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from opus_nb.batch.entry import Entry, Reporter
@@ -44,7 +45,7 @@ class RowProtocol:
     inputs : Schema
     parameters : InitiateParameters
     load : callable
-        Gives what is to be sent for a row.
+        Awaited for what is to be sent for a row.
     may_execute : callable
         Asked at the last moment before ``execute``; False leaves the row initiated.
     """
@@ -59,7 +60,7 @@ class RowProtocol:
         witnesses: Witnesses,
         inputs: Schema,
         parameters: InitiateParameters,
-        load: Callable[[Entry], PlannedRow],
+        load: Callable[[Entry], Awaitable[PlannedRow]],
         timing: Timing,
         may_execute: Callable[[Entry], bool] = lambda entry: True,
     ) -> None:
@@ -84,7 +85,7 @@ class RowProtocol:
         RequestRefused, OpusError
             Nothing was executed; this row will not go.
         """
-        row = await asyncio.to_thread(self._load, entry)
+        row = await self._load(entry)
         if entry.state is RowState.INITIATING and entry.job_id is None:
             await self._find_own_shell(entry, row)
         urls: Mapping[str, str] = {}
@@ -95,14 +96,17 @@ class RowProtocol:
         payload = build_payload(self._inputs, row.inputs, lambda file: urls[file.path])
         if not self._may_execute(entry):
             return
-        if entry.job_id is None:
-            await self._initiate(entry, row)
+        job_id = entry.job_id
+        if job_id is None:
+            job_id = await self._initiate(entry, row)
         elif entry.state is not RowState.INITIATED:
             await self.reporter.move(entry, RowState.INITIATED)
-        assert entry.job_id is not None
-        await self.witnesses.learn(entry.job_id)
+        if entry.job_id is None and (self.witnesses.wants_to_learn or not self._may_execute(entry)):
+            await self.reporter.move(entry, RowState.INITIATED, job_id=job_id, error=None)
+        await self.witnesses.learn(job_id)
         if self._may_execute(entry):
-            await self._execute(entry, payload)
+            # Where nothing came between, the id and "execute is about to leave" are one mark.
+            await self._execute(entry, payload, job_id)
 
     # -- the shell --------------------------------------------------------------------------------------
 
@@ -114,14 +118,16 @@ class RowProtocol:
         else:
             await self.reporter.move(entry, RowState.INITIATED, job_id=found, error=None)
 
-    async def _initiate(self, entry: Entry, row: PlannedRow) -> None:
+    async def _initiate(self, entry: Entry, row: PlannedRow) -> str:
+        """Get the id of a shell, which is not written down yet."""
         title = self.shells.title(entry, row)
+        parameters = self._parameters if row.initiate is None else replace(self._parameters, **row.initiate)
         lost: OpusError | None = None
         for _ in range(INITIATE_TRIES):
             await self.reporter.move(entry, RowState.INITIATING, error=None)
             job_id: str | None = None
             try:
-                job_id = await self.api.send_initiate(self._parameters, title=title, description=row.description)
+                job_id = await self.api.send_initiate(parameters, title=title, description=row.description)
                 self.shells.claim(job_id)
             except (AnswerLost, ReplyUnreadable) as error:
                 # A shell may have been made. It costs nothing: take it where it can be found, else make another.
@@ -132,20 +138,18 @@ class RowProtocol:
                 await self.reporter.move(entry, RowState.PLANNED, error=str(error))
                 raise
             if job_id is not None:
-                await self.reporter.move(entry, RowState.INITIATED, job_id=job_id, error=None)
-                return
+                return job_id
         assert lost is not None
         await self.reporter.move(entry, RowState.PLANNED, error=str(lost))
         raise lost
 
     # -- execute ----------------------------------------------------------------------------------------
 
-    async def _execute(self, entry: Entry, payload: Mapping[str, Any]) -> None:
-        assert entry.job_id is not None
-        await self.reporter.move(entry, RowState.EXECUTING, error=None)
+    async def _execute(self, entry: Entry, payload: Mapping[str, Any], job_id: str) -> None:
+        await self.reporter.move(entry, RowState.EXECUTING, job_id=job_id, error=None)
         entry.began = asyncio.get_running_loop().time()
         try:
-            await self.api.send_execute(entry.job_id, payload)
+            await self.api.send_execute(job_id, payload)
         except (AnswerLost, ReplyUnreadable) as error:
             await self.settle(entry, payload, lost=error)
             return
@@ -203,7 +207,7 @@ class RowProtocol:
         await asyncio.sleep(min(on_its_way_s, self.timing.settle_s) if after_death else self.timing.settle_s)
         sends_inputs = bool(payload)
         if payload is None:
-            sends_inputs = bool(await asyncio.to_thread(self.inputs_of, entry))
+            sends_inputs = bool(await self.inputs_of(entry))
         testimony = await self.hear_out(entry.job_id, sends_inputs=sends_inputs)
         left_s = asked_at - asyncio.get_running_loop().time()
         if testimony.started is False and after_death and left_s > 0:
@@ -219,9 +223,9 @@ class RowProtocol:
         else:
             await self._execute_again(entry, payload or await self._payload_again(entry), lost)
 
-    def inputs_of(self, entry: Entry) -> Mapping[str, Any]:
+    async def inputs_of(self, entry: Entry) -> Mapping[str, Any]:
         """What is to be sent for a row, files as they lie on this machine."""
-        return self._load(entry).inputs
+        return (await self._load(entry)).inputs
 
     async def hear_out(self, job_id: str, *, sends_inputs: bool, asks: int | None = None) -> Testimony:
         """Hear the witnesses until they can tell, at most ``settle_asks`` times."""
@@ -245,13 +249,15 @@ class RowProtocol:
                 "Execute was lost several times; Opus says that the job never started",
                 where=f"job {entry.job_id}",
                 came_back=None if lost is None else lost.came_back,
+                next_step="Nothing was started and nothing is paid; the same job is executed when the way is free.",
             )
             await self.reporter.move(entry, RowState.INITIATED, error=str(error))
             raise error
-        await self._execute(entry, payload)
+        assert entry.job_id is not None
+        await self._execute(entry, payload, entry.job_id)
 
     async def _payload_again(self, entry: Entry) -> dict[str, Any]:
-        row = await asyncio.to_thread(self._load, entry)
+        row = await self._load(entry)
         urls = await self.uploads.urls_for(row.inputs)
         return build_payload(self._inputs, row.inputs, lambda file: urls[file.path])
 

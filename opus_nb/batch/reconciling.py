@@ -140,7 +140,7 @@ class Reconciler:
     async def _doubtful(self, entry: Entry) -> tuple[str | None, str | None]:
         """The answer to its execute was lost: hear the witnesses again."""
         assert entry.job_id is not None
-        inputs = bool(self._protocol.inputs_of(entry)) if entry.position >= 0 else False
+        inputs = bool(await self._protocol.inputs_of(entry)) if entry.position >= 0 else False
         attempt, before = entry.attempt, entry.state
         testimony = await self._protocol.hear_out(entry.job_id, sends_inputs=inputs, asks=ASKS)
         if (entry.attempt, entry.state) != (attempt, before):
@@ -194,8 +194,9 @@ class Reconciler:
         job_id, word, note = orphan.job_id, None, None
         if job_id is None:
             found = await self._protocol.shells.find_unclaimed(orphan.title.rsplit(" ", 1)[-1])
-            if found:
-                job_id = found[0]
+            note = found.silence or "Opus finds none by its mark"
+            if found.ids:
+                job_id = found.ids[0]
                 self._protocol.shells.claim(job_id)
                 await self._book.resolve_orphan(orphan.number, job_id)
         if job_id is not None:

@@ -81,6 +81,7 @@ class Runner:
         self._recorded = True
         self._more = asyncio.Event()
         self._future: Future[None] | None = None
+        self._leaving: Future[None] | None = None
         self._on_stop = on_stop
         timing = timing or Timing()
         self._reporter = Reporter(book, observers)
@@ -190,9 +191,16 @@ class Runner:
             loop.call(_call, action)
 
     def cancel(self) -> None:
-        """See `Engine.cancel`."""
+        """See `Engine.cancel`; nothing when the run is not at work."""
         if self.is_alive:
             loop.call(self.engine.cancel)
+
+    def cancel_left(self) -> int:
+        """Mark what never left as cancelled, where nobody works on the run; return how many rows those are.
+
+        For a runner that has not begun, while the caller holds the run's lock.
+        """
+        return loop.call(self._cancel_left)
 
     def retry(self, positions: Iterable[int]) -> int:
         """See `Engine.retry`; where the engine has ended, only the ledger is told."""
@@ -200,14 +208,21 @@ class Runner:
             return loop.call(self.engine.retry, list(positions))
         return loop.call(self._reopen, list(positions))
 
-    def detach(self) -> None:
-        """Let go of the run; returns when nothing is under way any more and the lock is free."""
+    def detach(self, *, wait: bool = True) -> None:
+        """Let go of the run; an interrupt while waiting does not take that back.
+
+        Parameters
+        ----------
+        wait : bool
+            True returns when nothing is under way any more and the lock is free; False returns at once.
+        """
         if self._future is None:
             return
-        if not self._future.done():
-            loop.call(self.engine.detach)
-        with contextlib.suppress(Exception):
-            loop.wait_for(self._future, timeout_s=15.0)
+        if self._leaving is None and not self._future.done():
+            self._leaving = loop.start(self.engine.detach)
+        if wait:
+            with contextlib.suppress(Exception):
+                loop.wait_for(self._future, timeout_s=20.0)
 
     # -- on the background loop -------------------------------------------------------------------------
 
@@ -254,6 +269,15 @@ class Runner:
         if future is not None and (for_people or self.engine.halted is not None or self.engine.is_done):
             # The lock is free and everything is written when this is done.
             await asyncio.wait([asyncio.wrap_future(future)])
+
+    async def _cancel_left(self) -> int:
+        self.engine.cancelled = True
+        number = 0
+        async for entry in self._intake.entries():
+            if entry.state.count_name == "queued":
+                await self.engine.take_up(entry)
+                number += 1
+        return number
 
     async def _reopen(self, positions: list[int]) -> int:
         keys = self.book.keys()

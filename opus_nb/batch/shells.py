@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from opus_nb.batch.entry import Entry
-from opus_nb.errors import NotFound, OpusError, ReplyUnreadable, RequestRefused
+from opus_nb.errors import OpusError, RateLimited, ReplyUnreadable, RequestRefused
 from opus_nb.job import Journal, PlannedRow
 from opus_nb.service.api import JobApi
 
-__all__ = ["Shells"]
+__all__ = ["Found", "Shells"]
+
+NO_SEARCH = "this Opus cannot be searched, so whether it is there cannot be told"
+
+
+class Found(NamedTuple):
+    """What a search for jobs by their mark brought.
+
+    Attributes
+    ----------
+    ids : list of str
+    silence : str or None
+        Why nothing was heard, for a person; None where Opus answered, so that no ids mean that it found none.
+    """
+
+    ids: list[str]
+    silence: str | None = None
 
 
 class Shells:
@@ -31,7 +48,7 @@ class Shells:
         self._journal = journal
         self._marker = marker
         self._known = set(known)
-        self._search_absent = False
+        self._silence: str | None = None
 
     def mark(self, key: str, attempt: int) -> str:
         """What ends the title of this row's job: run, row and attempt.
@@ -57,7 +74,8 @@ class Shells:
             raise ReplyUnreadable(
                 "Opus answered with the id of another job of this run",
                 where=f"job {job_id}",
-                next_step="It was not used for this row.",
+                came_back=f"the new job's id is {job_id}",
+                next_step="It was not used for this row, so nothing is paid for twice; run.retry() asks for a new job.",
             )
         self._known.add(job_id)
 
@@ -65,9 +83,10 @@ class Shells:
         """Find the shell whose id got lost, or note that there may be one that nobody will use.
 
         All shells with this mark are inert: had one been executed, its id would be in the ledger. So any of
-        them will do, and the others are orphans.
+        them will do, and the others are orphans. None found proves nothing, whether Opus was silent or its search
+        lags behind: then there may be an orphan, which costs nothing, and the row gets another shell.
         """
-        found = await self.find_unclaimed(self.mark(entry.key, entry.attempt))
+        found = (await self.find_unclaimed(self.mark(entry.key, entry.attempt))).ids
         title = self.title(entry, row)
         for orphan in found[1:]:
             self._known.add(orphan)
@@ -78,19 +97,26 @@ class Shells:
         self._known.add(found[0])
         return found[0]
 
-    async def find_unclaimed(self, mark: str) -> list[str]:
+    async def find_unclaimed(self, mark: str) -> Found:
         """Search for jobs by their mark, and leave out those that are known."""
-        return [each for each in await self.find(mark) if each not in self._known]
+        found = await self.find(mark)
+        return found._replace(ids=[each for each in found.ids if each not in self._known])
 
-    async def find(self, mark: str) -> list[str]:
-        """Search for jobs by their mark; empty where nothing can be searched or Opus is in trouble."""
-        if self._search_absent:
-            return []
+    async def find(self, mark: str) -> Found:
+        """Search for jobs by their mark."""
+        if self._silence is not None:
+            return Found([], self._silence)
         try:
-            return await self._api.find_jobs(mark)
-        except (NotFound, RequestRefused):
-            # Not here, or not with this key; it is not asked for again.
-            self._search_absent = True
-        except OpusError:
-            return []
-        return []
+            ids = await self._api.find_jobs(mark)
+        except RequestRefused as error:
+            silence = f"the search could not be asked ({error.came_back or error.what})"
+            if not isinstance(error, RateLimited):
+                # Not with this key; it is not asked for again.
+                self._silence = silence
+            return Found([], silence)
+        except OpusError as error:
+            return Found([], f"the search could not be asked ({error.came_back or error.what})")
+        if ids is None:
+            # Another connection may find otherwise; this one remembers.
+            return Found([], NO_SEARCH)
+        return Found(ids)

@@ -91,12 +91,20 @@ def read_limits(
     ):
         whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
         if not whole and (value is not None or name == "max_concurrency"):
-            raise SettingsError(f"{name} must be a whole number from {least}", where=f"{name}={value!r}")
+            raise SettingsError(
+                f"{name} must be a whole number from {least}",
+                where=f"{name}={value!r}",
+                next_step=f"As in {name}=10; None, or leaving it out, means no limit of your own.",
+            )
     for name, amount in (("max_cost", max_cost), ("max_minutes", max_minutes), ("patience_s", patience_s)):
         if amount is None:
             continue
         if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < float("inf"):
-            raise SettingsError(f"{name} must be a number from 0", where=f"{name}={amount!r}")
+            raise SettingsError(
+                f"{name} must be a number from 0",
+                where=f"{name}={amount!r}",
+                next_step=f"As in {name}=60; None, or leaving it out, means no limit.",
+            )
     if max_cost is not None:
         if price is None:
             raise SettingsError(

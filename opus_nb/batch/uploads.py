@@ -91,6 +91,7 @@ class Uploads:
                 raise OpusError(
                     "A file changed after it was checked",
                     where=file.path,
+                    came_back="its bytes are others now",
                     next_step="Nothing was sent for this row. Plan the sheet again to send the new content.",
                 )
             try:

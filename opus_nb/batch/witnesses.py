@@ -63,13 +63,18 @@ class Witnesses:
         self._stores_inputs = stores_inputs
         self._learning = False
 
+    @property
+    def wants_to_learn(self) -> bool:
+        """The next shell is to be asked after before it is executed."""
+        return self.fresh_word is None and not self._learning
+
     async def learn(self, job_id: str) -> None:
         """Hear, once a run, what a shell says that was certainly never executed.
 
         Nothing is learned from a 404, from a word that means an end and from one that means nothing: those say
         more about the moment than about shells.
         """
-        if self.fresh_word is not None or self._learning:
+        if not self.wants_to_learn:
             return
         self._learning = True
         try:

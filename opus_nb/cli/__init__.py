@@ -1,4 +1,4 @@
-"""The command ``opus-nb``: demo, sandbox, run, runs.
+"""The command ``opus-nb``: check, demo, run, runs, sandbox.
 
 Progress goes to stderr, what came of it to stdout, so that it works in cron, in pipes and under a scheduler.
 The service key is never an argument: other users of the machine can read those.

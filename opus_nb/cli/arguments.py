@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import opus_nb
+from opus_nb.cli.checking import check_command
 from opus_nb.cli.demo import demo_command
 from opus_nb.cli.listing import runs_command
 from opus_nb.cli.printing import INTERRUPTED, REFUSED, tell
@@ -76,7 +77,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"opus_nb {opus_nb.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="{demo,run,runs,sandbox}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="{check,demo,run,runs,sandbox}")
+
+    check = commands.add_parser(
+        "check", help="test the connection: address, key, and a workflow if you name one; sends nothing that costs"
+    )
+    check.add_argument("workflow", nargs="?", metavar="WORKFLOW", help="an id, or its address in the Opus app")
+    _add_base_url(check)
+    check.set_defaults(act=check_command)
 
     demo = commands.add_parser("demo", help="a sheet through the sandbox, from nothing to plots; needs no key")
     demo.add_argument("--rows", type=_whole(9), default=72, help="rows of the sheet (default 72)")
@@ -107,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--max-cost", type=float, metavar="X", help="the same in money, as Opus estimates it")
     run.add_argument("--on-invalid", choices=["raise", "skip"], default="raise", help="when rows cannot be sent")
     run.add_argument("--dry-run", action="store_true", help="show mapping, issues and estimate; send no row")
-    run.add_argument("--base-url", metavar="URL", help="address of Opus (default: OPUS_BASE_URL, else the service)")
+    _add_base_url(run)
     _add_ledger(run)
     run.set_defaults(act=run_command)
 
@@ -120,6 +128,10 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--time-scale", type=_positive, default=1.0, help="0.1 makes jobs ten times faster")
     sandbox.set_defaults(act=sandbox_command)
     return parser
+
+
+def _add_base_url(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--base-url", metavar="URL", help="address of Opus (default: OPUS_BASE_URL, else the service)")
 
 
 def _add_ledger(parser: argparse.ArgumentParser) -> None:

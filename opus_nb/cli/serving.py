@@ -33,5 +33,8 @@ def sandbox_command(arguments: argparse.Namespace) -> int:
 
 def no_server(error: ImportError) -> ExtraMissing:
     return ExtraMissing(
-        "The sandbox needs a web server", came_back=str(error), next_step='pip install "opus_nb[sandbox]"'
+        "The sandbox needs a web server",
+        where="opus-nb sandbox",
+        came_back=str(error),
+        next_step='pip install "opus_nb[sandbox]"',
     )

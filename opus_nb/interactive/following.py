@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ import pandas as pd
 
 from opus_nb import loop
 from opus_nb.batch.book import Book
+from opus_nb.batch.history import SentJob, find_sent, read_sent
 from opus_nb.batch.identity import Identities
-from opus_nb.batch.ledger import Ledger
 from opus_nb.connection import Connection
+from opus_nb.downloads import WantedFile, fetch_files, find_files
 from opus_nb.errors import OpusError, RunLocked
 from opus_nb.frames.audit import audit_frame
 from opus_nb.frames.results import results_frame
@@ -26,6 +28,8 @@ from opus_nb.submission import Job
 
 __all__ = ["FollowedJob", "find_known_job", "follow_job"]
 
+# Below the folder of the notebook, so that a link to a file in it is one that the notebook's page can open.
+FILES_FOLDER = "opus-files"
 _NODES_EVERY_S = 1.0
 _ABOUT_RESULTS = frozenset({"state", "job_id", "error"})
 
@@ -46,6 +50,7 @@ class FollowedJob:
         self, connection: Connection, read: Callable[[], tuple[Outcome, str]], *, job: Job | None = None
     ) -> None:
         self._connection, self._read, self.job = connection, read, job
+        self._links: dict[str, str] = {}
         self._nodes: NodeProgress | None = None
         self._nodes_at = float("-inf")
 
@@ -70,7 +75,24 @@ class FollowedJob:
             error=outcome.error or abandoned or None,
             results=self._results(outcome),
             audit=_audit(outcome) if outcome.audit else (),
+            has_files=outcome.state is RowState.COMPLETED and bool(self._files(outcome)),
+            links=dict(self._links),
         )
+
+    def fetch_files(self) -> str:
+        """Bring the job's files into a folder of its own below this one; see ``run.download``."""
+        outcome, _ = self._read()
+        folder = f"{FILES_FOLDER}/{outcome.job_id}"
+        frame, said = loop.call(
+            fetch_files, self._connection.api.wire, self._files(outcome), folder, self._connection.workspace_id
+        )
+        here = frame.dropna(subset=["path"])
+        names = (PurePath(path).name for path in here["path"])
+        self._links = {str(url): f"{folder}/{name}" for url, name in zip(here["file_url"], names, strict=True)}
+        return said
+
+    def _files(self, outcome: Outcome) -> list[WantedFile]:
+        return find_files([outcome], pd.RangeIndex(1), self._connection.record.outputs)
 
     def _ask_for_nodes(self, job_id: str) -> None:
         now = time.monotonic()
@@ -143,23 +165,17 @@ def find_known_job(connection: Connection, inputs: Mapping[str, Any]) -> KnownJo
     names = {each.variable_name: each.display_name for each in connection.record.inputs}
     unique = {name: label for name, label in names.items() if labels.count(label) == 1}
     key, _ = Identities(connection.record.workflow_id, connection.version, unique, _NoMemory()).key(inputs)
-    for row in ledger.read(
-        "SELECT runs.name, runs.row_count, runs.about, work.* FROM work JOIN runs ON runs.run = work.run "
-        "WHERE work.key = ? AND runs.workflow_id = ? AND work.sent_at IS NOT NULL ORDER BY work.sent_at DESC",
-        (key, connection.record.workflow_id),
-    ):
-        outcome = _outcome(row)
-        was_sent = outcome.state.is_live or (outcome.state.is_final and outcome.job_id is not None)
+    for sent in find_sent(ledger, connection.record.workflow_id, key):
+        state = sent.outcome.state
+        was_sent = state.is_live or (state.is_final and sent.outcome.job_id is not None)
         # Another Opus, or an earlier sandbox, knows nothing of this job.
-        if was_sent and json.loads(row["about"]).get("base_url") == connection.settings.base_url:
-            return _known(connection, ledger, row["name"], key, outcome, alone=row["row_count"] == 1)
+        if was_sent and sent.base_url == connection.settings.base_url:
+            return _known(connection, Book.open(ledger, sent.run_name), key, sent)
     return None
 
 
-def _known(
-    connection: Connection, ledger: Ledger, run_name: str, key: str, outcome: Outcome, *, alone: bool
-) -> KnownJob:
-    book = Book.open(ledger, run_name)
+def _known(connection: Connection, book: Book, key: str, sent: SentJob) -> KnownJob:
+    run_name, outcome, alone = sent.run_name, sent.outcome, sent.row_count == 1
     words = f"job {outcome.job_id} ({outcome.state.count_name.replace('_', ' ')})"
     words += "" if alone else f" of run {run_name!r}"
     if alone and not outcome.state.is_final and Run.alive(book) is None:
@@ -175,26 +191,10 @@ def _known(
 
     def read() -> tuple[Outcome, str]:
         at_work = alive is not None and alive.state in {"running", "paused"}
-        now = _outcome(ledger.read("SELECT * FROM work WHERE run = ? AND key = ?", (book.record_of_run.run, key))[0])
+        now = read_sent(book, key)
         return now, "" if at_work or now.state.is_final else f"opus.open_run({run_name!r}) follows it to its end."
 
     return KnownJob(words, FollowedJob(connection, read))
-
-
-def _outcome(row: Any) -> Outcome:
-    state = RowState(row["state"])
-    return Outcome(
-        0,
-        state,
-        row["job_id"],
-        row["attempt"],
-        row["word"],
-        row["error"],
-        row["started_at"] if row["started_at"] is not None else row["acked_at"],
-        row["ended_at"] if row["ended_at"] is not None else row["noticed_at"] if state.is_final else None,
-        row["results"],
-        row["audit"],
-    )
 
 
 class _NoMemory:

@@ -60,17 +60,22 @@ The same over HTTP, without a key: ``GET /__sandbox__/books[?summary=1]``, ``GET
 /__sandbox__/faults``, ``POST /__sandbox__/jobs/{id}/answer`` and ``/end``, ``POST /__sandbox__/clock``, ``GET``, ``POST
 /__sandbox__/options``, ``GET /__sandbox__/workflows``, ``POST /__sandbox__/reset``.
 
-Importing this package loads the standard library only; starlette and uvicorn come with `Sandbox.start`.
+Importing this package loads next to nothing; a module comes with the first of its names that is used, starlette and
+uvicorn with `Sandbox.start`.
 """
 
 from __future__ import annotations
 
-from opus_nb.sandbox.definition import Input, Node, Output, WorkflowDefinition, workflow
-from opus_nb.sandbox.documents import UploadedFile
-from opus_nb.sandbox.faults import FaultRule
-from opus_nb.sandbox.server import Sandbox, serve_forever
-from opus_nb.sandbox.state import SandboxOptions
-from opus_nb.sandbox.timeline import Job
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opus_nb.sandbox.definition import Input, Node, Output, WorkflowDefinition, workflow
+    from opus_nb.sandbox.documents import UploadedFile
+    from opus_nb.sandbox.faults import FaultRule
+    from opus_nb.sandbox.server import Sandbox, serve_forever
+    from opus_nb.sandbox.state import SandboxOptions
+    from opus_nb.sandbox.timeline import Job
 
 __all__ = [
     "FaultRule",
@@ -85,3 +90,24 @@ __all__ = [
     "serve_forever",
     "workflow",
 ]
+
+_HOMES = {
+    "definition": ("Input", "Node", "Output", "WorkflowDefinition", "workflow"),
+    "documents": ("UploadedFile",),
+    "faults": ("FaultRule",),
+    "server": ("Sandbox", "serve_forever"),
+    "state": ("SandboxOptions",),
+    "timeline": ("Job",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            globals()[name] = found = getattr(import_module(f"{__name__}.{home}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

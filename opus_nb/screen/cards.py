@@ -218,7 +218,7 @@ def run_card(
     price = ""
     if snapshot.price_spent is not None or snapshot.price_expected is not None:
         spent, expected = price_words(snapshot.price_spent), price_words(snapshot.price_expected)
-        price = f"price {spent} of {expected}, as estimated by Opus"
+        price = f"price {spent} spent of {expected} expected, as estimated by Opus"
     return make_card(
         text,
         head(name, aside),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 __all__ = ["Hold", "JobLook", "JobToFollow", "KnownJob"]
@@ -25,6 +25,8 @@ class JobLook:
     error: str | None = None
     results: Mapping[str, Any] | None = None
     audit: tuple[Mapping[str, Any], ...] = ()
+    has_files: bool = False  # whether there is something that fetch_files could bring
+    links: Mapping[str, str] = field(default_factory=dict)  # address of a file at Opus to where it lies here
 
 
 class JobToFollow(Protocol):
@@ -32,6 +34,9 @@ class JobToFollow(Protocol):
 
     def look(self) -> JobLook:
         """Return where the job stands; called from a thread of the form, twice a second, until it is over."""
+
+    def fetch_files(self) -> str:
+        """Bring the files that the job produced here and say what came of it; the next look links to them."""
 
 
 @dataclass(frozen=True, slots=True)

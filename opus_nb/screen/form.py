@@ -7,23 +7,17 @@ has been told so and presses again.
 
 from __future__ import annotations
 
-import contextvars
-import logging
-import threading
-import time
-import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opus_nb.screen.environment import Environment, probe
 from opus_nb.screen.fields import Control, make_control
-from opus_nb.screen.followed import Hold, JobLook, JobToFollow, KnownJob
+from opus_nb.screen.followed import JobToFollow, KnownJob
 from opus_nb.screen.inputs_plain import Make
-from opus_nb.screen.job_card import job_card
 from opus_nb.screen.markup import STYLE, clip, escape
-from opus_nb.screen.pump import pump
 from opus_nb.screen.python_call import as_written, python_call
+from opus_nb.screen.sending import Sending
 from opus_nb.screen.widget_pieces import FORM_STYLE, action_button, show_widget
 from opus_nb.service.schema import Field, Schema
 from opus_nb.service.values import check_value
@@ -32,14 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Form"]
-
-_log = logging.getLogger("opus_nb")
-
-_LOOK_EVERY_S = 0.5
-# A second press counts as a decision only when there was time to read what the first one said.
-_READ_S = 1.0
-_RUN = ("Run", "check everything, then send one paid job", "play", "primary")
-_AGAIN = ("Buy a new job", "send the same inputs again, as another job that is paid for", "repeat", "warning")
 
 
 class Form:
@@ -98,16 +84,18 @@ class Form:
         environment: Environment | None = None,
     ) -> None:
         self.schema, self.title = schema, title
-        self._submit, self._submit_anew, self._check = submit, submit_anew or submit, check
-        self._find_known = find_known or (lambda _: None)
-        self._told: tuple[dict[str, Any], float] | None = None  # the inputs that a known job has, and since when
-        self._card_id: str | None = None
+        self._check = check
         self._argument_names = dict(argument_names or {})
         self._call, self._options = call, dict(options or {})
-        self._environment = environment or probe()
+        self._sending = Sending(
+            title=title,
+            pressed=self.run,
+            submit=submit,
+            submit_anew=submit_anew or submit,
+            find_known=find_known or (lambda _: None),
+            environment=environment or probe(),
+        )
         self._collected: list[dict[str, Any]] = []
-        self._busy = threading.Lock()
-        self.job: JobToFollow | None = None
         self._controls = {field.variable_name: make_control(field, widgets=widgets) for field in schema}
         self._build()
         for field in schema:
@@ -130,22 +118,20 @@ class Form:
                 shown.append(widgets.HTML(f'<span class="opus-nb-help">{escape(words)}</span>'))
             shown.append(self._problems[field.variable_name])
             rows.append(widgets.VBox(shown, layout={"margin": "0 0 10px 0"}))
-        self._run_button = action_button(_RUN[0], _RUN[1], self.run, icon=_RUN[2], style=_RUN[3])
         buttons = [
-            self._run_button,
+            self._sending.button,
             action_button("Copy as Python", "the call that sends these values", self._show_code, icon="code"),
             action_button("Add to table", "keep these values as one row of form.table", self.add_to_table, icon="plus"),
+            self._sending.files_button,
         ]
-        self._said = widgets.HTML()
         self._code = widgets.Textarea(rows=6, layout={"width": "620px", "display": "none"})
-        self._card = widgets.HTML()
         head = widgets.HTML(
             f'{STYLE}{FORM_STYLE}<div class="opus-nb"><span class="on-head">{escape(clip(self.title, 100))}</span>'
             '<div class="on-soft">* required. Nothing is sent before Run; the same inputs are never sent twice unless '
             "you confirm it.</div></div>"
         )
         wrap = widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap"))
-        self.widget = widgets.VBox([head, *rows, wrap, self._said, self._code, self._card])
+        self.widget = widgets.VBox([head, *rows, wrap, self._sending.said, self._code, self._sending.card])
         self.widget.add_class("opus-nb-form")
 
     # values
@@ -198,7 +184,7 @@ class Form:
 
     def _judge(self, name: str) -> None:
         """Look at one field again while it is changed: what is mended should look mended at once."""
-        self._offer(anew=None)
+        self._sending.offer(anew=None)
         value, problem = self._read_one(self.schema[name])
         if value is None and problem and not self._problems[name].value:
             return  # an empty field that was not judged yet is no reproach
@@ -214,91 +200,14 @@ class Form:
         problems = self.problems()
         if problems:
             number = f"{len(problems)} input{'s' if len(problems) > 1 else ''}"
-            self._say(f"Nothing was sent: {number} cannot be used yet; the reason stands beside each.")
+            self._sending.say(f"Nothing was sent: {number} cannot be used yet; the reason stands beside each.")
             return
-        if not self._busy.acquire(blocking=False):
-            self._say("A job of this form is still on its way; nothing more was sent.")
-            return
-        hold = Hold(self._busy, self._run_button)
-        values = self.value
-        told, self._told = self._told, None
-        anew = told is not None and told[0] == values and time.monotonic() - told[1] >= _READ_S
-        self._offer(anew=None)
-        self._say("Sending …")
-        follower = threading.Thread(
-            target=contextvars.copy_context().run,
-            args=(self._send, values, anew, hold),
-            name="opus-nb-form",
-            daemon=True,
-        )
-        follower.start()
-        while hold.is_held and not self._environment.repaints_finished_cells:
-            pump()
-            follower.join(0.05)
+        self._sending.send(self.value)
 
-    def _send(self, values: dict[str, Any], anew: bool, hold: Hold) -> None:
-        try:
-            known = None if anew else self._find_known(values)
-            if known is not None:
-                job, said = (
-                    known.job,
-                    f"Nothing was sent: these inputs were sent already, as {known.words}, shown below.",
-                )
-                self._offer(anew=values)
-                hold.let_go()
-                said += " Press again to send them anew, as another job that is paid for; or change an input."
-            else:
-                job, said = (self._submit_anew if anew else self._submit)(values), "Sent."
-            self.job = job
-            self._say(said)
-            self._follow(job, hold, keep_saying=known is not None)
-        except Exception as error:
-            _log.warning("the form of %s could not submit or follow its job", self.title, exc_info=True)
-            self._say(str(error))
-        finally:
-            hold.let_go()
-
-    def _follow(self, job: JobToFollow, hold: Hold, *, keep_saying: bool) -> None:
-        """Paint the job until it is over, or another one of this form is followed."""
-        self._keep_card("")
-        while self.job is job:
-            look = job.look()
-            if self.job is not job:
-                return
-            self._paint(look)
-            if look.is_over or look.state == "waiting":
-                # A person may think for days; meanwhile others can be sent.
-                if not keep_saying:
-                    self._say("")
-                hold.let_go()
-            if look.is_over:
-                self._keep_card(self._card.value)
-                return
-            time.sleep(_LOOK_EVERY_S)
-
-    def _offer(self, *, anew: dict[str, Any] | None) -> None:
-        """Say on the button what the next press does: run, or buy the same inputs again."""
-        self._told = None if anew is None else (anew, time.monotonic())
-        label, meaning, icon, style = _RUN if anew is None else _AGAIN
-        button = self._run_button
-        if button.description != label:
-            button.description, button.tooltip, button.icon, button.button_style = label, meaning, icon, style
-
-    def _paint(self, look: JobLook) -> None:
-        card = job_card(
-            title=look.title or self.title,
-            job_id=look.job_id,
-            state=look.state,
-            word=look.word,
-            nodes_done=look.nodes_done,
-            nodes_total=look.nodes_total,
-            elapsed_s=look.elapsed_s,
-            error=look.error,
-            results=look.results,
-            audit=look.audit,
-        )
-        if self._card.value != card.html:
-            self._card.value = card.html
+    @property
+    def job(self) -> JobToFollow | None:
+        """The newest job of this form; None before the first."""
+        return self._sending.job
 
     def code(self) -> str:
         """Return the Python call that sends what stands in the form."""
@@ -319,7 +228,9 @@ class Form:
             {field.display_name: as_written(field, values.get(field.variable_name)) for field in self.schema}
         )
         number = len(self._collected)
-        self._say(f"form.table has {number} row{'s' if number > 1 else ''} now; wf.plan(form.table) checks them.")
+        self._sending.say(
+            f"form.table has {number} row{'s' if number > 1 else ''} now; wf.plan(form.table) checks them."
+        )
 
     @property
     def table(self) -> pd.DataFrame:
@@ -330,19 +241,6 @@ class Form:
         frame: pd.DataFrame = pd.DataFrame(self._collected, columns=columns, dtype=object)
         return frame
 
-    def _keep_card(self, html: str) -> None:
-        """Leave the card beside the widget, as plain HTML: a saved notebook then has what came of the job."""
-        if self._card_id is None:
-            return
-        from IPython.display import update_display
-
-        update_display(_card_bundle(html), raw=True, display_id=self._card_id)
-        if html:
-            self._card.value = ""
-
-    def _say(self, text: str) -> None:
-        self._said.value = f'<div class="opus-nb" role="status" aria-live="polite">{escape(text)}</div>' if text else ""
-
     # showing
 
     def __repr__(self) -> str:
@@ -351,14 +249,7 @@ class Form:
     def _ipython_display_(self) -> None:
         html = f"<i>A form for {escape(self.title)}: run this cell again to use it.</i>"
         show_widget(self.widget, html=html, text=repr(self))
-        from IPython.display import display
-
-        self._card_id = f"opus-nb-{uuid.uuid4().hex}"
-        display(_card_bundle(""), raw=True, display_id=self._card_id)
-
-
-def _card_bundle(html: str) -> dict[str, str]:
-    return {"text/html": html, "text/plain": ""}
+        self._sending.place_card()
 
 
 def _help_words(field: Field) -> str:

@@ -127,6 +127,7 @@ class FileControl(Control):
         self._upload = widgets.FileUpload(
             accept=",".join(self._extensions), multiple=False, description="Upload", layout={"width": "112px"}
         )
+        self._upload.add_class("opus-nb-upload")
         self._about = widgets.HTML()
         self._path.observe(lambda _: self._typed(), "value")
         self._upload.observe(lambda _: self._uploaded(), "value")
@@ -200,6 +201,8 @@ class FilesControl(ListControl):
         self._many = widgets.FileUpload(
             accept=accept, multiple=True, description="Upload files", layout={"width": "auto"}
         )
+        self._many.add_class("opus-nb-upload")
+        self._many.add_class("opus-nb-uploads")
         self._many.observe(lambda _: self._uploaded(), "value")
         self._trouble = widgets.HTML()
         head, rows, buttons = box.children

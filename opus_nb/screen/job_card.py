@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from opus_nb.screen.card_pieces import Card, head, make_card, note_html, soft_line
 from opus_nb.screen.markup import SIGNS, clip, duration_words, escape, moment_words, state_words
@@ -23,6 +25,7 @@ def job_card(
     error: str | None = None,
     results: Mapping[str, Any] | None = None,
     audit: Sequence[Mapping[str, Any]] = (),
+    links: Mapping[str, str] | None = None,
 ) -> Card:
     """Describe one job: where it stands, then what came of it.
 
@@ -47,6 +50,8 @@ def job_card(
     audit : sequence of mappings
         Keys ``event``, ``actor``, ``status``, ``started_at``, ``ended_at`` (a datetime or Unix seconds) and
         ``duration_s``; as many are shown as a card holds.
+    links : Mapping, optional
+        Address of a file at Opus to the path of its copy here, which is linked to instead.
 
     Returns
     -------
@@ -70,15 +75,15 @@ def job_card(
         if progress
         else "",
         note_html(error or "", bad=True),
-        _results_part(results) if results else "",
+        _results_part(results, links or {}) if results else "",
         _audit_part(audit) if audit else "",
     )
 
 
-def _results_part(results: Mapping[str, Any], budget: int = 3000) -> str:
+def _results_part(results: Mapping[str, Any], links: Mapping[str, str], budget: int = 3000) -> str:
     rows, spent, left_out = [], 0, 0
     for name, value in results.items():
-        row = f'<tr><th scope="row">{escape(clip(name, 60))}</th><td>{value_html(value)}</td></tr>'
+        row = f'<tr><th scope="row">{escape(clip(name, 60))}</th><td>{value_html(value, links)}</td></tr>'
         spent += len(row.encode())
         if spent > budget or left_out:
             left_out += 1
@@ -88,10 +93,11 @@ def _results_part(results: Mapping[str, Any], budget: int = 3000) -> str:
     return f'<div><b>Results</b></div><table class="on-t"><tbody>{"".join(rows)}</tbody></table>{tail}'
 
 
-def value_html(value: Any) -> str:
+def value_html(value: Any, links: Mapping[str, str] | None = None) -> str:
     """Draw one result: an http(s) address as a link, a list line by line, anything else as text.
 
-    A file that Opus keeps is shown by its name alone: its address is an identifier that a browser gets a 404 for.
+    A file that Opus keeps is a link where ``links`` knows of a copy on this machine; else it is shown by its name
+    alone, because its address is an identifier that a browser gets a 404 for.
 
     Source
     ------
@@ -101,7 +107,7 @@ def value_html(value: Any) -> str:
     if isinstance(value, list | tuple):
         if not value:
             return nothing
-        shown = "<br>".join(value_html(each) for each in list(value)[:5])
+        shown = "<br>".join(value_html(each, links) for each in list(value)[:5])
         return shown + (f"<br>… and {len(value) - 5:,} more" if len(value) > 5 else "")
     if value is None:
         return nothing
@@ -109,6 +115,10 @@ def value_html(value: Any) -> str:
     if text.startswith(("https://", "http://")) and len(text) <= 300 and not any(ch.isspace() for ch in text):
         path = text.split("?", 1)[0].rstrip("/")
         name = escape(clip(path.rsplit("/", 1)[-1], 60))
+        if links and text in links:
+            here = links[text]
+            shown = escape(clip(PurePath(here).name, 60))
+            return f'<a href="{escape(quote(here))}" target="_blank" rel="noopener noreferrer">{shown}</a>'
         if "/media/private/" in path or path.startswith("https://files.opus.com/"):
             return f'<span title="{escape(text)}">{name}</span> <span class="on-soft">(a file at Opus)</span>'
         return f'<a href="{escape(text)}" target="_blank" rel="noopener noreferrer">{name}</a>'

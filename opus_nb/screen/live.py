@@ -50,7 +50,7 @@ def pace_words(snapshot: TallySnapshot, *, paused: bool = False) -> list[str]:
         said.append(f"time left {left}")
     if snapshot.price_expected is not None or snapshot.price_spent is not None:
         spent, expected = price_words(snapshot.price_spent), price_words(snapshot.price_expected)
-        said.append(f"price {spent} of {expected} (estimate)")
+        said.append(f"price {spent} spent of {expected} expected (estimate)")
     return said
 
 

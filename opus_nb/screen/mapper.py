@@ -13,7 +13,7 @@ from typing import Any
 
 from opus_nb.errors import MappingError
 from opus_nb.screen.environment import Environment, probe
-from opus_nb.screen.inputs_plain import label_for
+from opus_nb.screen.mapping_line import InputLook, MappingLine
 from opus_nb.screen.markup import STYLE, clip, escape
 from opus_nb.screen.widget_pieces import FORM_STYLE, show_widget
 from opus_nb.service.schema import Field, Schema
@@ -21,40 +21,6 @@ from opus_nb.service.schema import Field, Schema
 __all__ = ["InputLook", "Mapper", "MappingLook"]
 
 _log = logging.getLogger("opus_nb")
-
-# Options of a drop-down travel by place, so these can never be mistaken for a column of the same name.
-_NOTHING, _CONSTANT = object(), object()
-
-
-@dataclass(frozen=True, slots=True)
-class InputLook:
-    """What a choice means for one input.
-
-    Attributes
-    ----------
-    column : Any
-        The column that feeds it by the newest choice; None for none.
-    reason : str
-        Why it was proposed; ``"chosen by hand"`` and the like.
-    score : float or None
-        0 to 1; None where it was not guessed.
-    samples : tuple of str
-        Up to three values as they would be sent.
-    bad : int
-        Rows whose cell cannot be sent.
-    example : str
-        The first of these rows and what is wrong there.
-    problem : str
-        What is wrong, such as ``"required, and nothing feeds it"``.
-    """
-
-    column: Any = None
-    reason: str = ""
-    score: float | None = None
-    samples: tuple[str, ...] = ()
-    bad: int = 0
-    example: str = ""
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +87,15 @@ class Mapper:
         self._quiet = False
         self._paint(self._look(self._chosen(), self._fixed()))
 
-    def _make_line(self, field: Field, proposed: Any) -> _Line:
+    def _make_line(self, field: Field, proposed: Any) -> MappingLine:
         if proposed is None or proposed in self._columns:
-            return _Line(field, self._columns, self._changed)
-        return _Line(field, [proposed, *self._columns], self._changed, together=proposed)
+            return MappingLine(field, self._columns, self._changed)
+        return MappingLine(field, [proposed, *self._columns], self._changed, together=proposed)
 
     def _build(self) -> None:
         import ipywidgets as widgets
 
-        self._summary = widgets.HTML()
+        self._summary = widgets.HTML(layout={"margin": "0 0 8px 0"})
         head = widgets.HTML(
             f'{STYLE}{FORM_STYLE}<div class="opus-nb"><span class="on-head">'
             f"{escape(clip(self.title, 100))}</span> "
@@ -287,85 +253,3 @@ class Mapper:
     def _ipython_display_(self) -> None:
         html = f"<i>A mapping for {escape(self.title)}: run this cell again to change it.</i>"
         show_widget(self.widget, html=html, text=repr(self))
-
-
-class _Line:
-    """One input: a drop-down, a box for a constant, and what the choice means."""
-
-    def __init__(self, field: Field, columns: list[Any], changed: Callable[[], None], *, together: Any = None) -> None:
-        import ipywidgets as widgets
-
-        self.field = field
-        self._columns = columns
-        self._options: list[Any] = [_NOTHING, _CONSTANT, *columns]
-        labels = ["(nothing)", "(a constant)", *(clip(column, 60) or "(no name)" for column in columns)]
-        if together is not None:
-            labels[2] = f"{together} (several columns)"
-        self._choice = widgets.Dropdown(
-            options=[(label, at) for at, label in enumerate(labels)],
-            value=0,
-            description=label_for(field),
-            layout={"width": "300px"},
-            style={"description_width": "initial"},
-        )
-        self._constant = widgets.Text(
-            placeholder="the same value for every row",
-            layout={"width": "220px", "display": "none", "margin": "21px 0 0 6px"},
-        )
-        # The margin above is the height of a label, so that the words stand beside the drop-down.
-        self._about = widgets.HTML(layout={"flex": "1 1 320px", "width": "auto", "margin": "19px 0 0 14px"})
-        row = [self._choice, self._constant, self._about]
-        self.widget = widgets.HBox(
-            row, layout={"align_items": "flex-start", "flex_flow": "row wrap", "margin": "0 0 8px 0"}
-        )
-        self._given: Any = None
-        self._choice.observe(lambda _: self._chosen(changed), "value")
-        self._constant.observe(lambda _: self._typed(changed), "value")
-
-    def _chosen(self, changed: Callable[[], None]) -> None:
-        self._constant.layout.display = "" if self._options[self._choice.value] is _CONSTANT else "none"
-        changed()
-
-    def _typed(self, changed: Callable[[], None]) -> None:
-        self._given = self._constant.value or None
-        changed()
-
-    @property
-    def column(self) -> Any:
-        chosen = self._options[self._choice.value]
-        return None if chosen is _NOTHING or chosen is _CONSTANT else chosen
-
-    @property
-    def constant(self) -> Any:
-        return self._given if self._options[self._choice.value] is _CONSTANT else None
-
-    def choose(self, column: Any) -> None:
-        if column is None:
-            self._choice.value = 0
-        elif column in self._columns:
-            self._choice.value = 2 + self._columns.index(column)
-
-    def fix(self, value: Any) -> None:
-        self._choice.value = 1
-        self._constant.value = str(value)
-        self._given = value  # in its own type until somebody types over it
-
-    def paint(self, look: InputLook) -> None:
-        parts = []
-        if look.problem:
-            parts.append(f'<span class="opus-nb-problem">✗ {escape(clip(look.problem, 160))}</span>')
-        if look.bad:
-            cells = f"<b>{look.bad:,}</b> bad cell{'' if look.bad == 1 else 's'}"
-            first = f", {escape(clip(look.example, 160))}" if look.example else ""
-            parts.append(f'<div class="opus-nb-problem">! {cells}{first}</div>')
-        if look.samples:
-            said = ", ".join(f"<code>{escape(clip(sample, 30))}</code>" for sample in look.samples[:3])
-            parts.append(f"<div>{said}</div>")
-        # What is missing says why by itself.
-        why = [escape(clip(look.reason, 110))] if look.reason and not look.problem else []
-        why += [f"score {look.score:.2f}"] if look.score is not None else []
-        if why:
-            parts.append(f'<div class="on-soft">{" · ".join(why)}</div>')
-        text = f'<div class="opus-nb">{"".join(parts)}</div>'
-        if self._about.value != text:
-            self._about.value = text

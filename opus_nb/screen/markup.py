@@ -123,7 +123,7 @@ def duration_words(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return "unknown"
     whole = max(0, round(seconds))
-    if 0 < seconds < 10 and whole != seconds:
+    if 0.05 <= seconds < 10 and whole != seconds:
         return f"{seconds:.1f} s"
     for unit, size, lower, lower_size in (
         ("d", 86400, "h", 3600),

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TextIO
 
 from opus_nb.screen.cards import Card
 from opus_nb.screen.live import LiveView, pace_words
 from opus_nb.screen.markup import count_words
 from opus_nb.screen.snapshot import TallySnapshot
 
-__all__ = ["BlockView", "TerminalView"]
+__all__ = ["BlockView", "TerminalView", "write_line"]
 
 _LINE_EVERY_S = 10.0
 _LINE_EVERY_SHARE = 0.1
+_COLUMNS = 80  # where nobody says how wide the terminal is
 
 
 def progress_line(title: str, snapshot: TallySnapshot, *, paused: bool = False) -> str:
@@ -40,9 +43,33 @@ def progress_line(title: str, snapshot: TallySnapshot, *, paused: bool = False) 
     return f"{title}{state}: {done} ({count_words(snapshot.counts)})" + (f"; {pace}" if pace else "")
 
 
-def _write_line(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+def write_line(text: str, stream: TextIO | None = None) -> None:
+    """Write a line, above the bar where one is on the screen.
+
+    Parameters
+    ----------
+    text : str
+    stream : TextIO, optional
+        None means stderr, where bars are.
+    """
+    stream = sys.stderr if stream is None else stream
+    bars = sys.modules.get("tqdm.std")
+    if bars is not None and getattr(bars.tqdm, "_instances", None):
+        bars.tqdm.write(text, file=stream)
+    else:
+        stream.write(f"{text}\n")
+    stream.flush()
+
+
+def _width() -> dict[str, Any]:
+    """How wide a bar may be; some terminals say that they have no columns at all."""
+    try:
+        measured = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        measured = 0
+    if measured:
+        return {"dynamic_ncols": True}
+    return {"ncols": shutil.get_terminal_size().columns or _COLUMNS}
 
 
 class TerminalView(LiveView):
@@ -72,7 +99,7 @@ class TerminalView(LiveView):
                 total=self.tally.total,
                 desc=self.title,
                 file=sys.stderr,
-                dynamic_ncols=True,
+                **_width(),
                 leave=False,
                 bar_format="{desc}: {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}]{postfix}",
             )
@@ -92,13 +119,13 @@ class TerminalView(LiveView):
         share = snapshot.ended / max(snapshot.total, 1)
         late = time.monotonic() - self._said_at >= _LINE_EVERY_S
         if late or share - self._said_share >= _LINE_EVERY_SHARE:
-            self._said_share = share
             self._say(snapshot)
 
     def _say(self, snapshot: TallySnapshot) -> None:
         self._said_at = time.monotonic()
+        self._said_share = snapshot.ended / max(snapshot.total, 1)
         line = progress_line(self.title, snapshot, paused=self.is_paused)
-        _write_line(f"[{time.strftime('%H:%M:%S')}] {line}")
+        write_line(f"[{time.strftime('%H:%M:%S')}] {line}")
 
     def _finish(self, card: Card) -> None:
         if self._bar is not None:
@@ -114,9 +141,9 @@ class TerminalView(LiveView):
     def _static(self, card: Card) -> None:
         snapshot = self.tally.snapshot()
         line = progress_line(self.title, snapshot)
-        _write_line(f"[{time.strftime('%H:%M:%S')}] {line}")
+        write_line(f"[{time.strftime('%H:%M:%S')}] {line}")
         if self._closing_note:
-            _write_line(self._closing_note)
+            write_line(self._closing_note)
 
 
 class BlockView(LiveView):

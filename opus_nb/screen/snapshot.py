@@ -83,7 +83,7 @@ class TallySnapshot:
     ended : int
         Rows that are final.
     elapsed_s : float
-        Since this tally began; stands still once every row is final.
+        Since the run began; stands still once every row is final.
     rate_per_min : float or None
         Jobs that ended per minute over the last minutes; None while none has.
     time_left_s : tuple of (float, float) or None

@@ -25,6 +25,10 @@ _WINDOW_MAX_ENDS = 2048
 
 _FINAL_NAMES = frozenset(state.count_name for state in RowState if state.is_final)
 _FAILURES = frozenset({RowState.FAILED, RowState.TIMED_OUT, RowState.UNCERTAIN})
+# From "executing" straight to one of these: Opus refused, or it never left, so nothing is charged.
+_NEVER_STARTED = frozenset(
+    {RowState.PLANNED, RowState.INITIATED, RowState.FAILED, RowState.CANCELLED, RowState.SKIPPED}
+)
 
 _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"https?://\S+"), "<address>"),
@@ -77,6 +81,11 @@ class Tally:
         The workflow's own estimate.
     price_spent : float
         For jobs executed before this tally began.
+    began : float, optional
+        When the run began, Unix seconds, where that was before this tally; what has elapsed counts from there, rates
+        do not.
+    last_change : float, optional
+        When something last happened to the run, Unix seconds, where that was before this tally.
     price_expected : float, optional
         For the whole run; None derives it from ``price_per_job``.
     row_label : callable
@@ -93,6 +102,8 @@ class Tally:
         price_per_job: float | None = None,
         price_spent: float = 0.0,
         price_expected: float | None = None,
+        began: float | None = None,
+        last_change: float | None = None,
         row_label: Callable[[int], Any] = str,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -111,7 +122,8 @@ class Tally:
         self._signature_of: dict[int, str] = {}
         self._ends: deque[float] = deque(maxlen=_WINDOW_MAX_ENDS)
         self._began = clock()
-        self._last_change = self._began
+        self._run_began = self._began if began is None else min(began, self._began)
+        self._last_change = self._began if last_change is None else last_change
         self._first_sent: float | None = None
         self._per_job, self._spent, self._expected = price_per_job, price_spent, price_expected
         self._version = 0
@@ -144,6 +156,30 @@ class Tally:
                 self._move(event, before)
             self._name(event, moved=before is not event.state)
 
+    def recall(self, event: JobEvent) -> None:
+        """Take note of when a row came to where it stands, before this tally began; counts nothing.
+
+        Parameters
+        ----------
+        event : JobEvent
+            The last that is known of the row. Left aside where the row has moved on since. Tell the oldest first.
+        """
+        if not 0 <= event.position < self._total:
+            return
+        with self._lock:
+            if self._seen.get(event.position, event.state) is event.state:
+                self._version += 1
+                self._running.pop(event.position, None)
+                self._waiting.pop(event.position, None)
+                self._forget_failure(event.position)
+                self._name(event, moved=True)
+
+    def recall_change(self, at: float) -> None:
+        """Take note of when something last happened, where that was before this tally; Unix seconds."""
+        with self._lock:
+            self._version += 1
+            self._last_change = at
+
     def _move(self, event: JobEvent, before: RowState) -> None:
         self._last_change = self._clock()
         old, new = before.count_name, event.state.count_name
@@ -152,8 +188,9 @@ class Tally:
             self._counts[new] += 1
         if event.state is RowState.EXECUTING:
             self._first_sent = self._first_sent or self._last_change
-            if self._per_job is not None:
-                self._spent += self._per_job
+            self._spent += self._per_job or 0.0
+        elif before is RowState.EXECUTING and event.state in _NEVER_STARTED:
+            self._spent -= self._per_job or 0.0
         if event.state.is_final and before.is_live:
             self._ends.append(self._last_change)
         if before in _FAILURES:
@@ -227,7 +264,7 @@ class Tally:
                 total=self._total,
                 counts=counts,
                 ended=ended,
-                elapsed_s=max(0.0, (self._last_change if ended >= self._total else now) - self._began),
+                elapsed_s=max(0.0, (self._last_change if ended >= self._total else now) - self._run_began),
                 rate_per_min=sent_s[0] / sent_s[1] * 60 if sent_s else None,
                 time_left_s=self._time_left(sent_s),
                 running=_oldest(self._running),

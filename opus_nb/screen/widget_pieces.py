@@ -24,6 +24,11 @@ FORM_STYLE = (
     'body[data-jp-theme-light=false] .opus-nb-form .widget-dropdown>select{background-image:url("data:image/svg+xml,'
     "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='none' stroke='%23ddd' "
     "stroke-width='2' d='M5 7l4 4 4-4'/%3E%3C/svg%3E\")}"
+    # The number that the upload button adds says nothing: the file's name and size stand below.
+    ".opus-nb-form .opus-nb-upload{font-size:0}.opus-nb-form .opus-nb-upload i{font-size:13px;margin-right:4px}"
+    '.opus-nb-form .opus-nb-upload::after{content:"Upload";content:"Upload" / "";font-size:13px}'
+    '.opus-nb-form .opus-nb-uploads::after{content:"Upload files";content:"Upload files" / ""}'
+    ".opus-nb-form>.widget-html:first-child{margin-bottom:10px}"
     ".opus-nb-form .opus-nb-help{opacity:.78;font-size:12px;line-height:1.4;display:block;max-width:620px}"
     ".opus-nb-form .opus-nb-problem{border-left:3px solid var(--jp-error-color1,#d32f2f);padding-left:8px;"
     "line-height:1.4;display:block;max-width:620px}"

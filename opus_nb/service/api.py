@@ -68,7 +68,11 @@ class InitiateParameters:
 
     def __post_init__(self) -> None:
         if not self.workflow_id and not self.reference_entity_id:
-            raise SettingsError("A job needs a workflow_id or a reference_entity_id")
+            raise SettingsError(
+                "A job needs a workflow_id or a reference_entity_id",
+                where=f"workflow_id={self.workflow_id!r}",
+                next_step="Give the workflow's id, as in InitiateParameters(workflow_id=...).",
+            )
         if self.source not in SOURCES:
             raise SettingsError(
                 "Opus does not know this source",
@@ -78,7 +82,9 @@ class InitiateParameters:
         for name in ("ref_user_id", "web_app_id"):
             given = getattr(self, name)
             if given is not None and not (isinstance(given, str) and given.strip()):
-                raise SettingsError(f"{name} must be text", where=f"{name}={given!r}")
+                raise SettingsError(
+                    f"{name} must be text", where=f"{name}={given!r}", next_step="Give an id, or leave it out."
+                )
         for name in ("reference_entity_id", "workflow_version_id"):
             if getattr(self, name) is not None and not is_uuid(getattr(self, name)):
                 raise SettingsError(
@@ -86,7 +92,11 @@ class InitiateParameters:
                 )
         number = self.workflow_version_number
         if number is not None and (isinstance(number, bool) or not isinstance(number, (int, float)) or number < 0):
-            raise SettingsError("workflow_version_number must be a number", where=f"workflow_version_number={number!r}")
+            raise SettingsError(
+                "workflow_version_number must be a number",
+                where=f"workflow_version_number={number!r}",
+                next_step="As in workflow_version_number=3; leave it out for the latest that is active.",
+            )
         object.__setattr__(self, "workspaces", _join(self.workspaces))
         if self.initial_input is not None:
             object.__setattr__(self, "initial_input", _plain(self.initial_input))
@@ -121,7 +131,9 @@ def _join(spaces: object) -> str | None:
     several = spaces.split(",") if isinstance(spaces, str) else spaces
     if not isinstance(several, (list, tuple)) or not all(isinstance(each, str) and each.strip() for each in several):
         raise SettingsError(
-            "workspaces must be ids: a list of them, or one text with commas", where=f"workspaces={spaces!r}"
+            "workspaces must be ids: a list of them, or one text with commas",
+            where=f"workspaces={spaces!r}",
+            next_step='As in workspaces=["first-id", "second-id"], none of them empty.',
         )
     return ",".join(each.strip() for each in several)
 
@@ -129,12 +141,21 @@ def _join(spaces: object) -> str | None:
 def _plain(values: object) -> dict[str, Any]:
     """Return bare keys and values as JSON can hold them, without numpy or pandas in them."""
     if not isinstance(values, Mapping):
-        raise SettingsError("initial_input must be a mapping of names to values", where=f"initial_input={values!r}")
+        raise SettingsError(
+            "initial_input must be a mapping of names to values",
+            where=f"initial_input={values!r}",
+            next_step='As in initial_input={"reference": "{Ref}"}; a column in braces is filled in for each row.',
+        )
     try:
         plain: dict[str, Any] = unwrap(values)
         return dict(json.loads(json.dumps(plain, allow_nan=False, default=_as_text)))
     except (ValueError, TypeError) as error:
-        raise SettingsError("initial_input holds what JSON cannot", came_back=str(error)) from None
+        raise SettingsError(
+            "initial_input holds what JSON cannot",
+            where=f"initial_input, with the names {', '.join(map(str, values))}"[:200],
+            came_back=str(error),
+            next_step="Texts, numbers, true and false, dates, lists and mappings travel; turn the rest into text.",
+        ) from None
 
 
 def _as_text(value: object) -> str:
@@ -211,20 +232,20 @@ class JobApi(Protocol):
     async def send_execute(self, job_id: str, payload: Mapping[str, Any], *, workspaces: str | None = None) -> None:
         """Start the job; from here on it costs. Not idempotent."""
 
-    async def fetch_status(self, job_id: str) -> JobState:
+    async def fetch_status(self, job_id: str, *, patience: Patience | None = None) -> JobState:
         """Ask where one job stands."""
 
-    async def fetch_results(self, job_id: str) -> ResultsReply | None:
-        """Read a job's results; None while they are not there."""
+    async def fetch_results(self, job_id: str, *, patience: Patience | None = None) -> ResultsReply | None:
+        """Read a job's results; None while they are not there. ``patience`` None is the wire's own."""
 
-    async def fetch_audit(self, job_id: str) -> Any:
+    async def fetch_audit(self, job_id: str, *, patience: Patience | None = None) -> Any:
         """Read what happened inside a job, as JSON; None where there is none (yet)."""
 
     async def fetch_detail(self, job_id: str) -> Any:
         """Read everything Opus tells of one job; None where the route does not answer."""
 
-    async def find_jobs(self, words: str) -> list[str]:
-        """The ids of the jobs whose title holds these words; empty where nothing can be searched."""
+    async def find_jobs(self, words: str) -> list[str] | None:
+        """The ids of the jobs whose title holds these words; None where nothing can be searched: no answer at all."""
 
     async def send_file(
         self,

@@ -46,7 +46,7 @@ class CaseClient(Exchange):
             repeatable=True,
             patience=patience,
         )
-        return read_workflow(as_mapping(reply))
+        return read_workflow(as_mapping(reply), asked_for=workflow_id)
 
     async def request_upload(
         self,
@@ -84,29 +84,32 @@ class CaseClient(Exchange):
             f"/api/v1/case/{segment(job_id)}/execute", {"payload": payload}, job_id, answer_has_body=False
         )
 
-    async def fetch_status(self, job_id: str) -> JobState:
+    async def fetch_status(self, job_id: str, *, patience: Patience | None = None) -> JobState:
         """Ask where one case stands; see `Client.fetch_status`."""
-        reply = await self.wire.get(
+        reply = await self.wire.send(
+            "GET",
             f"/api/v1/case/{segment(job_id)}/status",
             doing=f"Asking for the status of case {job_id}",
+            repeatable=True,
             urgency=Urgency.STATUS,
+            patience=patience,
         )
         return read_state(reply.body)
 
-    async def fetch_results(self, job_id: str) -> ResultsReply | None:
+    async def fetch_results(self, job_id: str, *, patience: Patience | None = None) -> ResultsReply | None:
         """Read a case's results; None while it is not at its end."""
-        return await read_results(self.wire, f"/api/v1/case/{segment(job_id)}/results", job_id)
+        return await read_results(self.wire, f"/api/v1/case/{segment(job_id)}/results", job_id, patience)
 
-    async def fetch_audit(self, job_id: str) -> Any:
+    async def fetch_audit(self, job_id: str, *, patience: Patience | None = None) -> Any:
         """Read what happened inside a case; None where there is nothing yet."""
         return await read_optional(
-            self.wire, f"/api/v1/case/{segment(job_id)}/audit", f"Reading the audit of case {job_id}"
+            self.wire, f"/api/v1/case/{segment(job_id)}/audit", f"Reading the audit of case {job_id}", patience
         )
 
     async def fetch_detail(self, job_id: str) -> Any:
         """None: the case family has no such route."""
         return None
 
-    async def find_jobs(self, words: str) -> list[str]:
-        """Empty: the case family cannot be searched."""
-        return []
+    async def find_jobs(self, words: str) -> list[str] | None:
+        """None: the case family cannot be searched."""
+        return None

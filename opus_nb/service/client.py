@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opus_nb.errors import NotFound, ServiceTrouble, SettingsError
+from opus_nb.errors import NotFound, RequestRefused, SettingsError
 from opus_nb.job import JobState
 from opus_nb.service.api import SCOPES, DownloadAddress, InitiateParameters, ResultsReply, UploadAddress
 from opus_nb.service.exchange import Exchange, as_mapping, read_download, read_optional, read_results, segment
@@ -13,7 +13,7 @@ from opus_nb.service.pacing import Urgency
 from opus_nb.service.replies import read_job_id, read_state, read_upload_urls
 from opus_nb.service.schema import WorkflowRecord, read_workflow
 from opus_nb.service.spellings import look_up
-from opus_nb.service.wire import Patience
+from opus_nb.service.wire import Patience, Wire
 
 __all__ = ["Client"]
 
@@ -29,6 +29,10 @@ class Client(Exchange):
     """
 
     name = "jobs"
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self._has_search = True
 
     async def fetch_workflow(
         self,
@@ -66,7 +70,7 @@ class Client(Exchange):
             repeatable=True,
             patience=patience,
         )
-        return read_workflow(as_mapping(reply))
+        return read_workflow(as_mapping(reply), asked_for=workflow_id)
 
     async def request_upload(
         self,
@@ -174,7 +178,7 @@ class Client(Exchange):
             body["workspaces"] = workspaces
         await self._execute("/job/execute", body, job_id, answer_has_body=True)
 
-    async def fetch_status(self, job_id: str) -> JobState:
+    async def fetch_status(self, job_id: str, *, patience: Patience | None = None) -> JobState:
         """Ask Opus where one job stands.
 
         One GET, safe to repeat. Says nothing about results: a job can be complete while they are still written.
@@ -188,30 +192,47 @@ class Client(Exchange):
         ------
         Quickstart, "Get Job Execution Status"; further words in the contract, section 3.
         """
-        reply = await self.wire.get(
+        reply = await self.wire.send(
+            "GET",
             f"/job/{segment(job_id)}/status",
             doing=f"Asking for the status of job {job_id}",
+            repeatable=True,
             urgency=Urgency.STATUS,
+            patience=patience,
         )
         return read_state(reply.body)
 
-    async def fetch_results(self, job_id: str) -> ResultsReply | None:
+    async def fetch_results(self, job_id: str, *, patience: Patience | None = None) -> ResultsReply | None:
         """Read a job's results as they came; None while there are none (202, 404, 409).
+
+        Parameters
+        ----------
+        job_id : str
+        patience : Patience, optional
+            How often to repeat; None is the wire's own.
 
         Source
         ------
         Quickstart, "Get Job Execution Results"; contract, section 4.
         """
-        return await read_results(self.wire, f"/job/{segment(job_id)}/results", job_id)
+        return await read_results(self.wire, f"/job/{segment(job_id)}/results", job_id, patience)
 
-    async def fetch_audit(self, job_id: str) -> Any:
+    async def fetch_audit(self, job_id: str, *, patience: Patience | None = None) -> Any:
         """Read what happened inside a job, as JSON; None where there is nothing yet (404).
+
+        Parameters
+        ----------
+        job_id : str
+        patience : Patience, optional
+            How often to repeat; None is the wire's own.
 
         Source
         ------
         Quickstart, "Job Audit Log"; contract, section 5.
         """
-        return await read_optional(self.wire, f"/job/{segment(job_id)}/audit", f"Reading the audit of job {job_id}")
+        return await read_optional(
+            self.wire, f"/job/{segment(job_id)}/audit", f"Reading the audit of job {job_id}", patience
+        )
 
     async def fetch_detail(self, job_id: str) -> Any:
         """Read everything Opus tells of one job, as JSON; None where the route or the job is not there.
@@ -222,17 +243,29 @@ class Client(Exchange):
         """
         return await read_optional(self.wire, f"/job/{segment(job_id)}", f"Reading job {job_id}")
 
-    async def find_jobs(self, words: str) -> list[str]:
-        """The ids of the jobs whose title holds these words; empty where the search does not answer.
+    async def find_jobs(self, words: str) -> list[str] | None:
+        """The ids of the jobs whose title holds these words.
+
+        Returns
+        -------
+        list of str or None
+            Empty where the search answers and finds nothing. None where this Opus has no search (404, 405): then a
+            job that is not found may be there all the same. An absent route is asked once a connection.
 
         Source
         ------
         Contract, section 1.11.
         """
+        if not self._has_search:
+            return None
         try:
             jobs = await self.search_jobs(query=words, limit=100)
-        except (NotFound, ServiceTrouble):
-            return []
+        except RequestRefused as error:
+            # A search that finds nothing says so with an empty list: these two can only mean the route.
+            if error.status not in {404, 405}:
+                raise
+            self._has_search = False
+            return None
         return [
             str(job["jobExecutionId"])
             for job in jobs
@@ -259,7 +292,9 @@ class Client(Exchange):
         ------
         Contract, section 1.11.
         """
-        return await self._pages("/job/search", "jobs", limit, filters, "Searching jobs")
+        found = await self._pages("/job/search", "jobs", limit, filters, "Searching jobs")
+        self._has_search = True
+        return found
 
     async def request_download(
         self, file_url: str, *, workspace_id: str | None = None, expiry_s: int = 3600

@@ -168,6 +168,7 @@ class Schema:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise LedgerError(
                 "A schema kept in the ledger cannot be read.",
+                where="the run's own record",
                 came_back=f"{type(error).__name__}: {error}",
                 next_step="Ask Opus for the workflow again: opus.workflow(...).",
             ) from error

@@ -12,7 +12,7 @@ from opus_nb.service.api import ResultsReply, UploadAddress
 from opus_nb.service.pacing import Urgency
 from opus_nb.service.spellings import look_up, name_keys, walk_wrappers
 from opus_nb.service.values import guess_mime
-from opus_nb.service.wire import Reply, Wire
+from opus_nb.service.wire import Patience, Reply, Wire
 
 __all__ = ["Exchange", "as_mapping", "read_download", "read_optional", "read_results", "segment"]
 
@@ -108,13 +108,17 @@ class Exchange:
             body["callbackUrl"] = PLACEHOLDER_CALLBACK
             reply = await self.wire.send("POST", path, body=body, doing=doing, urgency=Urgency.NOW)
         if answer_has_body and reply.body is None:
-            raise AnswerLost(f"{doing}: the answer was empty", where=f"POST {path}")
+            raise AnswerLost(
+                f"{doing}: the answer was empty", where=f"POST {path}", came_back=f"{reply.status} without a body"
+            )
 
 
-async def read_results(wire: Wire, path: str, job_id: str) -> ResultsReply | None:
+async def read_results(wire: Wire, path: str, job_id: str, patience: Patience | None = None) -> ResultsReply | None:
     """Read results as they came; None while there are none (202, 404, 409)."""
     try:
-        reply = await wire.get(path, doing=f"Reading the results of job {job_id}")
+        reply = await wire.send(
+            "GET", path, doing=f"Reading the results of job {job_id}", repeatable=True, patience=patience
+        )
     except RequestRefused as error:
         if error.status in {404, 409, 425}:
             return None
@@ -124,10 +128,10 @@ async def read_results(wire: Wire, path: str, job_id: str) -> ResultsReply | Non
     return ResultsReply(reply.text, reply.body)
 
 
-async def read_optional(wire: Wire, path: str, doing: str) -> Any:
+async def read_optional(wire: Wire, path: str, doing: str, patience: Patience | None = None) -> Any:
     """Read what may not exist; None on 404."""
     try:
-        return (await wire.get(path, doing=doing)).body
+        return (await wire.send("GET", path, doing=doing, repeatable=True, patience=patience)).body
     except NotFound:
         return None
 
@@ -153,7 +157,10 @@ def read_download(body: Any) -> tuple[str, int | None, str | None]:
             known = isinstance(size, int) and not isinstance(size, bool) and size >= 0
             return address, size if known else None, kind if isinstance(kind, str) else None
     raise ReplyUnreadable(
-        "Opus was asked where to download a file, and its answer holds no presignedUrl", came_back=name_keys(body)
+        "Opus was asked where to download a file, and its answer holds no presignedUrl",
+        where="POST /job/file/download",
+        came_back=name_keys(body),
+        next_step="Open the job in the Opus app to get the file.",
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from opus_nb.errors import NotFound, RequestRefused, ServiceTrouble
+from opus_nb.errors import NotFound, OpusUnreachable, RateLimited, RequestRefused, ServiceTrouble
 from opus_nb.job import JobState
 from opus_nb.service.api import JobApi, is_uuid
 from opus_nb.service.cases import CaseClient
@@ -13,12 +14,14 @@ from opus_nb.service.client import Client
 from opus_nb.service.schema import WorkflowRecord
 from opus_nb.service.wire import Patience, Wire
 
-__all__ = ["AT_THE_PROMPT", "Families"]
+__all__ = ["AT_THE_PROMPT", "Families", "timed"]
 
 T = TypeVar("T")
 
 # A person is waiting for the answer: do not try for long.
 AT_THE_PROMPT = Patience(attempts=3, first_wait_s=0.3, longest_wait_s=2.0)
+# A shorter wait needs no words.
+SAID_FROM_S = 2.0
 
 
 class Families:
@@ -70,8 +73,10 @@ class Families:
         """
 
         async def ask(api: JobApi) -> WorkflowRecord:
-            return await api.fetch_workflow(
-                workflow_id, version=version, workflow_version_id=workflow_version_id, patience=AT_THE_PROMPT
+            return await timed(
+                api.fetch_workflow(
+                    workflow_id, version=version, workflow_version_id=workflow_version_id, patience=AT_THE_PROMPT
+                )
             )
 
         return await self._find(self._of_workflow, workflow_id, ask, may_be_a_case=is_uuid(workflow_id))
@@ -80,7 +85,7 @@ class Families:
         """Ask for the state of a job on the family that knows it; ids of both look alike."""
 
         async def ask(api: JobApi) -> JobState:
-            return await api.fetch_status(job_id)
+            return await timed(api.fetch_status(job_id, patience=AT_THE_PROMPT))
 
         return await self._find(self._of_job, job_id, ask, may_be_a_case=True)
 
@@ -103,3 +108,16 @@ class Families:
                 raise error from None
         known[name] = api
         return api, found
+
+
+async def timed(asking: Awaitable[T]) -> T:
+    """Await what a person waits for; where no good answer came for long, its error says for how long."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        return await asking
+    except (OpusUnreachable, ServiceTrouble, RateLimited) as error:
+        took_s = clock() - began
+        if took_s >= SAID_FROM_S:
+            error.came_back = "; ".join(each for each in (error.came_back, f"tried for {took_s:.0f} s") if each)
+        raise

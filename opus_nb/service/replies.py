@@ -67,6 +67,7 @@ def read_job_id(reply: Any) -> str:
             return found.strip()
     raise ReplyUnreadable(
         "Opus was asked for a new job and its answer holds no job id.",
+        where="initiate",
         came_back=name_keys(reply),
         next_step="Look in Opus whether a job of this title has appeared before starting it again.",
     )
@@ -100,7 +101,9 @@ def read_upload_urls(reply: Any) -> tuple[str, str]:
             return presigned, file_url
     raise ReplyUnreadable(
         "Opus was asked for an upload address and its answer holds no presignedUrl and fileUrl.",
+        where="file upload",
         came_back=name_keys(reply),
+        next_step="Nothing was uploaded and nothing is paid; try again, and report it to Opus if it stays so.",
     )
 
 

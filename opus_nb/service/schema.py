@@ -109,8 +109,19 @@ class WorkflowRecord:
     estimate: Estimate = field(default_factory=Estimate)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def activity(self) -> str:
+        """What Opus said of whether it is active, in its own words."""
+        said = [
+            f"Opus says {key} = {found!r}"
+            for level in walk_wrappers(self.raw, _WRAPPERS)
+            for key in ("active", "is_active", "active_status")
+            if (found := look_up(level, key)) is not None
+        ]
+        return said[0] if said else "Opus does not say whether it is active"
 
-def read_workflow(reply: Any) -> WorkflowRecord:
+
+def read_workflow(reply: Any, *, asked_for: str | None = None) -> WorkflowRecord:
     """Read a workflow from whichever of the three generations has answered.
 
     Inputs are looked for in ``jobPayloadSchema``, then in the graph at
@@ -122,6 +133,8 @@ def read_workflow(reply: Any) -> WorkflowRecord:
     ----------
     reply : Any
         The parsed JSON of ``GET /workflow/{id}`` of any generation.
+    asked_for : str, optional
+        The id that was asked for, for an error.
 
     Returns
     -------
@@ -141,11 +154,17 @@ def read_workflow(reply: Any) -> WorkflowRecord:
     if not isinstance(reply, Mapping):
         raise ReplyUnreadable(
             "Opus was asked for a workflow and did not answer with a JSON object.",
+            where=asked_for,
             came_back=name_keys(reply),
             next_step="Check the workflow id and the address of the service.",
         )
     if _is_deeper(reply, _DEEPEST):
-        raise ReplyUnreadable(f"The workflow is nested more than {_DEEPEST} levels deep and was not read.")
+        raise ReplyUnreadable(
+            f"The workflow is nested more than {_DEEPEST} levels deep and was not read.",
+            where=asked_for,
+            came_back=name_keys(reply),
+            next_step="Open the workflow in Opus, and take apart the input or output that is nested so deeply.",
+        )
     levels = list(walk_wrappers(reply, _WRAPPERS))
     for level in levels:
         inputs, generation = _find_inputs(level)
@@ -155,9 +174,10 @@ def read_workflow(reply: Any) -> WorkflowRecord:
             for each in (level, *levels):
                 told |= {key: value for key, value in fold_keys(each).items() if told.get(key) is None}
             return _record(told, inputs, _find_outputs(level), generation, raw=reply)
+    named = [_text(look_up(reply, key)) for key in ("workflow_id", "name")]
     raise SchemaNotFound(
         "This workflow does not say which inputs it needs.",
-        where=", ".join(_text(look_up(reply, key)) for key in ("workflow_id", "name") if look_up(reply, key)) or None,
+        where=", ".join(each for each in named if each) or asked_for,
         came_back=(
             "looked for jobPayloadSchema and for nodes[workflow_input_node_id].input_schema.schema "
             f"(then output_schema.schema), at the top and inside {', '.join(_WRAPPERS)}; found {name_keys(reply)}"

@@ -77,6 +77,7 @@ class Payloads:
                 raise MappingError(
                     "A required input has no value; nothing was sent.",
                     where=f"{self._fields[name].display_name} ({name})",
+                    next_step="Give it a value; a plan, wf.plan(df), finds all such cells at once.",
                 )
         payload: dict[str, dict[str, Any]] = {}
         for name, value in inputs.items():
@@ -86,6 +87,7 @@ class Payloads:
                     "A value was given for an input that this workflow does not have; nothing was sent.",
                     where=name,
                     came_back=f"its inputs are {', '.join(self._fields) or 'none'}",
+                    next_step="Leave it out, or read the workflow again: its author may have changed it.",
                 )
             if value is None:
                 continue
@@ -201,5 +203,6 @@ def _url_of(file: LocalFile, file_urls: FileUrls | None) -> str:
         raise MappingError(
             "A file has no address at Opus yet; upload it before the job is executed.",
             where=file.path,
+            next_step="opus.client.send_file(...) uploads it; in a run this is done for you.",
         )
     return url

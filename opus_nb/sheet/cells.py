@@ -18,6 +18,8 @@ __all__ = [
     "CellError",
     "Missing",
     "clean_text",
+    "counted",
+    "has_odd_spaces",
     "is_cell_error",
     "is_missing",
     "shorten",
@@ -93,6 +95,16 @@ def is_cell_error(value: object) -> bool:
 def clean_text(text: str) -> str:
     """Return the text as a person sees it: odd spaces made plain, invisible characters gone, edges trimmed."""
     return _ZERO_WIDTH.sub("", _ODD_SPACES.sub(" ", text)).strip()
+
+
+def has_odd_spaces(text: str) -> bool:
+    """Return True for text with no-break, narrow or invisible spaces in it, which look plain and are not."""
+    return not text.isascii() and (_ODD_SPACES.search(text) is not None or _ZERO_WIDTH.search(text) is not None)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun: ``1 row``, ``2 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def is_missing(value: Any) -> bool:

@@ -18,7 +18,7 @@ from opus_nb.sheet.checked import CheckedSheet
 from opus_nb.sheet.dates import read_order
 from opus_nb.sheet.distinct import Codes, distinct_values, spread_values
 from opus_nb.sheet.files import FileDesk
-from opus_nb.sheet.findings import ISSUE_COLUMNS, FindingLog, error, warning
+from opus_nb.sheet.findings import ISSUE_COLUMNS, FindingLog, Problem, error, warning
 from opus_nb.sheet.headers import column_letter, fold_name, header_texts, is_unnamed, repeated, require_table
 from opus_nb.sheet.likeness import closest_names
 from opus_nb.sheet.mapping import ColumnMapping, InputSource
@@ -90,7 +90,7 @@ class _Check:
         self.origin: Origin = read_origin(df)
         self.log = FindingLog(len(df))
         root = files_root if files_root is not None else (self.origin.folder or ".")
-        self.desk = FileDesk(root)
+        self.desk = FileDesk(root, also=() if files_root is not None else self.origin.other_folders)
         self.root_given = files_root is not None
         self.dates = _read_choice(dates, "dates", read_order, 'one of "dmy", "mdy", "ymd" or a format like "%d.%m.%Y"')
         marks = {".": ".", ",": ","}
@@ -142,6 +142,9 @@ class _Check:
 
     def _check_whole(self) -> None:
         add = self.log.add_sheet
+        if not len(self.schema):
+            problem = "The workflow takes no inputs, so every row would start the same job"
+            add(warning("no_inputs", problem, "Send one row, or check that it is the right workflow: wf.inputs."))
         if not len(self.df):
             add(error("no_rows", "The sheet has no rows", "Fill in at least one row below the headers."))
         if self.root_given and not self.desk.root.is_dir():
@@ -157,9 +160,11 @@ class _Check:
                 problem = f"Column {column_letter(place)} has values and no header, so it feeds nothing"
                 add(warning("empty_header", problem, "Give it a header."), column=header)
         for note in self.origin.notes:
-            add(note)
+            # Who took the total away has followed the advice.
+            if note.code != "totals_row" or self.origin.row_count - 1 in self.df.index:
+                add(note)
         for header in self.mapping.unused:
-            if not is_unnamed(header):
+            if not is_unnamed(header) and header not in self.origin.result_headers and len(self.schema):
                 problem = f'The column "{shorten(header, 40)}" feeds no input'
                 add(warning("unused_column", problem, "Nothing to do, or name its input in columns=."), column=header)
 
@@ -169,12 +174,12 @@ class _Check:
         if source.suggestions:
             fix = f'If it is {show_list([name for name, _ in source.suggestions], 3)}: columns={{"{shown}": '
             fix += f'"{source.suggestions[0][0]}"}}.'
-        problem = f'Nothing feeds the required input "{shown}": {source.reason}'
+        problem = f'Nothing feeds the required input "{shown}": {source.reason.removeprefix("open: ")}'
         self.log.add_sheet(error("unfed_input", problem, fix), input_name=shown)
 
     def _tell_open(self, source: InputSource) -> None:
         shown = source.field.display_name
-        problem = f'The input "{shown}" is left out: {source.reason}'
+        problem = f'The input "{shown}" is left out: {source.reason.removeprefix("open: ")}'
         fix = f'columns={{"{shown}": "{source.suggestions[0][0]}"}} feeds it.'
         self.log.add_sheet(warning("open_input", problem, fix), input_name=shown)
 
@@ -211,8 +216,9 @@ class _Check:
         self.codes.append(codes)
         settings = self._settings(target, header)
         cast = cast_values(target, uniques, settings)
+        problems = _at_members(source, cast.problems, uniques) if source.members else cast.problems
         self.columns[target.variable_name] = spread_values(cast.values, codes)
-        self.log.add_cells(codes, uniques, cast.problems, order=order, column=header, input_name=target.display_name)
+        self.log.add_cells(codes, uniques, problems, order=order, column=header, input_name=target.display_name)
         for remark in cast.remarks:
             self.log.add_sheet(remark, column=header, input_name=target.display_name)
         if source.is_guess:
@@ -234,8 +240,11 @@ class _Check:
             )
 
     def _join_members(self, source: InputSource) -> list[Any]:
-        """Return one dict per row, put together from columns like ``Contact.email``."""
+        """Return one dict per row, put together from columns like ``Contact.email``; of lists, one list per row."""
         parts = [(path, self.df.iloc[:, self.headers.index(header)].tolist()) for path, header in source.members]
+        if source.field.kind != "object":
+            every = zip(*(cells for _, cells in parts), strict=True)
+            return [[cell for cell in cells if not is_missing(cell)] or None for cells in every]
         rows: list[Any] = []
         for position in range(len(self.df)):
             built: dict[str, Any] = {}
@@ -275,6 +284,24 @@ class _Check:
         problem = "Every mapped cell equals that of an earlier row; it is sent, and paid for, again"
         fix = "If it is there twice by accident: df = df.drop_duplicates()."
         self.log.add_rows(rows, warning("duplicate_row", problem, fix), order=10_000)
+
+
+def _at_members(
+    source: InputSource, problems: Mapping[int, list[Problem]], uniques: Sequence[Any]
+) -> dict[int, list[Problem]]:
+    """Put each problem of an object's member at the column that gives this member."""
+    headers = dict(source.members)
+
+    def at_member(each: Problem, built: Any) -> Problem:
+        for length in range(len(each.part), 0, -1):
+            header = headers.get(each.part[:length])
+            if header is not None:
+                for step in each.part[:length]:
+                    built = built.get(step) if isinstance(built, Mapping) else None
+                return replace(each, column=header, value=show_text(built) if each.value is None else each.value)
+        return each
+
+    return {place: [at_member(each, uniques[place]) for each in every] for place, every in problems.items()}
 
 
 def _used_headers(mapping: ColumnMapping) -> set[str]:

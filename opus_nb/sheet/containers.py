@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,9 @@ def split_list(value: Any) -> list[Any]:
     if text.startswith("[") and text.endswith("]"):
         items = _parse_json(text)
         return items if isinstance(items, list) else [items]
+    if text.startswith("{") and text.endswith("}"):
+        with contextlib.suppress(ValueError):
+            return [_parse_json(text)]
     separator = "\n" if "\n" in text and ";" not in text else ";"
     parts = [part.strip() for part in text.replace("\r", "\n").replace("\n", separator).split(separator)]
     return [part for part in parts if part]
@@ -75,11 +80,23 @@ def cast_lists(field: Field, values: Sequence[Any], settings: CastSettings) -> C
         cast.values[place] = []
         items += found
         owners += [place] * len(found)
-        if isinstance(value, str) and len(found) == 1 and found[0] == clean_text(value) and "," in value:
+        is_whole = isinstance(value, str) and len(found) == 1 and found[0] == clean_text(value)
+        if is_whole and "," in value and not _is_half_json(found[0]):
             fix = "If it is a list, separate its items by ; or line breaks, or write a JSON list."
             cast.add(place, warning("commas_kept", "The commas do not separate items; one item is sent", fix))
+        if isinstance(value, str) and _is_half_json(clean_text(value)):
+            sent = f"{len(found)} texts are" if len(found) > 1 else "one text is"
+            fix = 'Complete the JSON list, as in ["a", "b"]; nothing to do if the bracket belongs to the text.'
+            cast.add(place, warning("broken_json", f"This looks like a JSON list and is none: {sent} sent", fix))
     _cast_items(field, cast, items, owners, settings)
     return cast
+
+
+def _is_half_json(text: str) -> bool:
+    """Return True for text with only one end of a JSON list, or an object that is none."""
+    if text.startswith("[") != text.endswith("]"):
+        return text.count("[") != text.count("]")
+    return text[:2] in ('{"', "{ ") and not text.endswith("}")
 
 
 def _cast_items(field: Field, cast: Cast, items: list[Any], owners: list[int], settings: CastSettings) -> None:
@@ -93,7 +110,7 @@ def _cast_items(field: Field, cast: Cast, items: list[Any], owners: list[int], s
     for owner, every in collected.items():
         if cast.values[owner] is not MISSING:
             cast.values[owner] = every
-    _lift(cast, inner, owners, [f"item {place + 1}" for place in _places_within(owners)])
+    _lift(cast, inner, owners, [f"item {place + 1}" for place in _places_within(owners)], "")
 
 
 def _places_within(owners: Sequence[int]) -> list[int]:
@@ -105,12 +122,12 @@ def _places_within(owners: Sequence[int]) -> list[int]:
     return result
 
 
-def _lift(cast: Cast, inner: Cast, owners: Sequence[int], labels: Sequence[str]) -> None:
+def _lift(cast: Cast, inner: Cast, owners: Sequence[int], labels: Sequence[str], name: str) -> None:
     """Take problems of parts over to the values that they are part of, saying which part."""
     for place, problems in inner.problems.items():
         for each in problems:
-            told = Problem(each.severity, each.code, f"{labels[place]}: {each.problem}", each.fix, each.value)
-            cast.add(owners[place], told)
+            part = (name, *each.part) if name else ()
+            cast.add(owners[place], replace(each, problem=f"{labels[place]}: {each.problem}", part=part))
     cast.remarks.extend(each for each in inner.remarks if each not in cast.remarks)
 
 
@@ -163,7 +180,8 @@ def _cast_member(member: Field, cast: Cast, settings: CastSettings) -> None:
             value.pop(member.variable_name, None)
             if member.required:
                 problem = f'The member "{member.display_name}" is missing and required'
-                cast.add(place, error("member_missing", problem, "Fill it in."))
+                missing = error("member_missing", problem, "Fill it in.")
+                cast.add(place, replace(missing, part=(member.variable_name,)))
             continue
         places.append(place)
         given.append(value[member.variable_name])
@@ -171,7 +189,7 @@ def _cast_member(member: Field, cast: Cast, settings: CastSettings) -> None:
     for inner_place, place in enumerate(places):
         if inner.values[inner_place] is not MISSING:
             cast.values[place][member.variable_name] = inner.values[inner_place]
-    _lift(cast, inner, places, [f'member "{member.display_name}"'] * len(places))
+    _lift(cast, inner, places, [f'member "{member.display_name}"'] * len(places), member.variable_name)
 
 
 def _kind_name(value: Any) -> str:

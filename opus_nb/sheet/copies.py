@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from dataclasses import dataclass
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +18,11 @@ from opus_nb.errors import SettingsError, SheetUnreadable
 from opus_nb.sheet.cells import clean_text, is_missing, show_text
 from opus_nb.sheet.headers import header_texts, require_table
 from opus_nb.sheet.origins import Origin, read_origin
+from opus_nb.sheet.workbooks import FOLDER_PROPERTY, find_results
 
-__all__ = ["WorkbookCopy", "check_target", "open_copy", "save_copy"]
+__all__ = ["WorkbookCopy", "check_target", "files_folder", "last_column", "note_size", "open_copy", "save_copy"]
 
+_LOST_SIZE: Final = (144, 79)  # what openpyxl gives a note that it has read
 _ENOUGH_ALIKE: Final = 0.8  # of the rows must still hold what the frame holds, else it is not the same table
 
 
@@ -34,6 +40,12 @@ class WorkbookCopy:
         For each column of the frame its column in the sheet, None where it has none.
     header_row : int
         0 where the sheet has no header.
+    results : dict of str to int
+        Header to column of the results that an earlier run left in the sheet.
+    folder : str
+        Where the files lie that the cells name, ``""`` where that is unknown.
+    losses : list of str
+        What of the workbook a copy cannot keep, one sentence each.
     """
 
     book: Any
@@ -41,6 +53,9 @@ class WorkbookCopy:
     rows: list[int | None]
     columns: list[int | None]
     header_row: int
+    results: dict[str, int] = field(default_factory=dict)
+    folder: str = ""
+    losses: list[str] = field(default_factory=list)
 
 
 def check_target(target: str | PathLike[str]) -> Path:
@@ -57,12 +72,11 @@ def check_target(target: str | PathLike[str]) -> Path:
     return place
 
 
-def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None) -> WorkbookCopy:
+def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None, *, macros: bool = False) -> WorkbookCopy:
     """Open the workbook that a frame was read from, and find the frame's cells in it.
 
     A frame that was filtered or sorted still knows its rows by their labels; that the labels still mean the same is
-    checked against the cells. openpyxl keeps formulas, formats, notes and rules; charts and pictures of other
-    programs are lost in the copy.
+    checked against the cells. Formulas, formats, notes, rules and charts stay; what cannot stay is in ``losses``.
 
     Parameters
     ----------
@@ -70,6 +84,8 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None) -> Wo
         As `read_sheet` gave it, or a part of it.
     source : str or path, optional
         The workbook, when it lies elsewhere now. None: where it was read from.
+    macros : bool
+        Whether the copy will be named xlsm, and keeps the macros of such a workbook.
 
     Raises
     ------
@@ -89,7 +105,9 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None) -> Wo
     try:
         with warnings.catch_warnings(), place.open("rb") as stream:
             warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(stream, keep_vba=place.suffix.lower() == ".xlsm", rich_text=True)
+            has_macros = place.suffix.lower() == ".xlsm"
+            book = openpyxl.load_workbook(stream, keep_vba=has_macros and macros, rich_text=True)
+            losses = _losses(place, macros=has_macros and not macros)
         sheet = book[origin.sheet]
     except Exception as reason:  # a damaged workbook can make the reader raise anything
         raise SheetUnreadable(
@@ -97,29 +115,93 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None) -> Wo
             where=f'{place}, sheet "{origin.sheet}"',
             came_back=f"{type(reason).__name__}: {reason}"[:300],
             next_step="Put it back, or name it with source=.",
-        ) from reason
-    copy = WorkbookCopy(book, sheet, _sheet_rows(df, origin), _sheet_columns(df, origin, sheet), origin.header_row)
+        ) from None
+    if macros and not has_macros:
+        raise SettingsError(
+            "The workbook has no macros, so its copy cannot be named xlsm", where=str(place), next_step="Use .xlsx."
+        )
+    copy = WorkbookCopy(book, sheet, _sheet_rows(df, origin), _sheet_columns(df, origin), origin.header_row)
+    if origin.header_row:
+        heads = {column: sheet.cell(origin.header_row, column).value for column in find_results(sheet)}
+        copy.results = {show_text(head): column for column, head in heads.items() if head is not None}
+    copy.folder, copy.losses = files_folder(origin), losses
     _check_alike(df, copy, place)
     return copy
 
 
+def files_folder(origin: Origin) -> str:
+    """Return where the files lie that the cells of a sheet name, ``""`` where that is unknown."""
+    return next((each for each in origin.other_folders if Path(each).is_dir()), origin.folder)
+
+
+def _losses(place: Path, *, macros: bool) -> list[str]:
+    """Say what of a workbook openpyxl does not keep."""
+    with zipfile.ZipFile(place) as archive:
+        names = archive.namelist()
+        drawings = [name for name in names if name.startswith("xl/drawings/drawing")]
+        shapes = any(b"<xdr:sp" in archive.read(name) for name in drawings)
+    parts = ["macros (name it .xlsm to keep them)"] if macros else []
+    parts += ["pictures"] if any(n.startswith("xl/media/") for n in names) and find_spec("PIL") is None else []
+    parts += ["drawn shapes"] if shapes else []
+    parts += ["slicers"] if any(name.startswith("xl/slicers/") for name in names) else []
+    parts += ["replies to comments"] if any(name.startswith("xl/threadedComments/") for name in names) else []
+    return [f"The copy lacks what cannot be copied: {', '.join(parts)}. The workbook itself stays."] if parts else []
+
+
+def last_column(copy: WorkbookCopy) -> int:
+    """Return the last column that holds anything, 0 without one; a format or a space far out does not count."""
+    return max((column for (_, column), cell in copy.sheet._cells.items() if not is_missing(cell.value)), default=0)
+
+
 def save_copy(copy: WorkbookCopy, target: Path) -> None:
-    """Write the workbook.
+    """Write the workbook; it appears, or replaces what is there, only when it is complete.
+
+    Where the copy lies in another folder than the files that its cells name, it remembers that folder.
 
     Raises
     ------
     SettingsError
         The file cannot be written, for example because it is open in Excel.
     """
+    _remember_folder(copy, target)
+    for cell in list(copy.sheet._cells.values()):
+        note = cell.comment
+        if note is not None and (note.width, note.height) == _LOST_SIZE:  # the size of a note is not read
+            note.width, note.height = note_size(note.text)
+    draft = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
-        copy.book.save(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy.book.save(draft)
+        draft.replace(target)
     except OSError as reason:
         raise SettingsError(
             "The workbook cannot be written",
             where=str(target),
             came_back=reason.strerror or str(reason),
             next_step="Close it where it is open, or choose another name.",
-        ) from reason
+        ) from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def note_size(text: str) -> tuple[float, float]:
+    """Return width and height of a note in which its text can be read, in pixels."""
+    lines = sum(1 + len(line) // 50 for line in text.splitlines())
+    return 360.0, float(min(480, max(60, 24 + 18 * lines)))
+
+
+def _remember_folder(copy: WorkbookCopy, target: Path) -> None:
+    from openpyxl.packaging.custom import StringProperty
+
+    if FOLDER_PROPERTY in [each.name for each in copy.book.custom_doc_props.props]:
+        del copy.book.custom_doc_props[FOLDER_PROPERTY]
+    if not copy.folder:
+        return
+    with suppress(ValueError):  # on another drive
+        way = Path(os.path.relpath(copy.folder, target.absolute().parent)).as_posix()
+        if way != ".":
+            copy.book.custom_doc_props.append(StringProperty(name=FOLDER_PROPERTY, value=way))
 
 
 def _sheet_rows(df: pd.DataFrame, origin: Origin) -> list[int | None]:
@@ -129,7 +211,7 @@ def _sheet_rows(df: pd.DataFrame, origin: Origin) -> list[int | None]:
     ]
 
 
-def _sheet_columns(df: pd.DataFrame, origin: Origin, sheet: Any) -> list[int | None]:
+def _sheet_columns(df: pd.DataFrame, origin: Origin) -> list[int | None]:
     """Return the sheet's column of each of the frame's, by header; of equal headers the first, the second and so on."""
     by_header: dict[str, list[int]] = {}
     for header, column in zip(origin.headers, origin.columns, strict=False):

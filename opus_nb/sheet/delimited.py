@@ -38,7 +38,12 @@ def read_delimited(path: Path, *, encoding: str | None, delimiter: str | None) -
     if delimiter is None:
         delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") and "\t" in text else _sniff(text)
     if len(delimiter) != 1 or delimiter in '\r\n"':
-        raise SheetUnreadable("A delimiter is one character", where=str(path), came_back=repr(delimiter))
+        raise SheetUnreadable(
+            "A delimiter is one character",
+            where=str(path),
+            came_back=repr(delimiter),
+            next_step='As in delimiter=";"; leave it out to have it found.',
+        )
     limit = csv.field_size_limit(_LONGEST_CELL)
     try:
         for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
@@ -50,7 +55,7 @@ def read_delimited(path: Path, *, encoding: str | None, delimiter: str | None) -
             where=str(path),
             came_back=str(reason),
             next_step="Open it in a spreadsheet program and save it as xlsx.",
-        ) from reason
+        ) from None
     finally:
         csv.field_size_limit(limit)
     return grid
@@ -66,13 +71,17 @@ def _decode(grid: Grid, data: bytes, encoding: str | None) -> str:
                 where=str(grid.path),
                 came_back=str(reason),
                 next_step="Leave encoding= out, or name the right one.",
-            ) from reason
+            ) from None
     for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
             try:
-                return data.decode(name)
+                text = data.decode(name)
             except UnicodeError:
                 break
+            shown = "UTF-16" if name == "utf-16" else "UTF-8"
+            problem = f"The text begins with a byte order mark; it was read as {shown}, without the mark"
+            grid.notes.append(warning("byte_order_mark", problem, "Nothing to do."))
+            return text
     if b"\x00" in data:
         raise SheetUnreadable(
             "The file is no text, so it cannot be read as a delimited table",

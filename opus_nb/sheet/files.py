@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
@@ -14,7 +15,7 @@ from opus_nb.job import LocalFile
 from opus_nb.service.schema import Field
 from opus_nb.service.values import MAX_FILE_BYTES, allowed_extensions, extension_fits
 from opus_nb.sheet.casts import Cast, CastSettings
-from opus_nb.sheet.cells import MISSING, clean_text, is_missing, shorten, show_text
+from opus_nb.sheet.cells import MISSING, clean_text, has_odd_spaces, is_missing, shorten, show_text
 from opus_nb.sheet.containers import split_list
 from opus_nb.sheet.findings import Problem, error, warning
 from opus_nb.sheet.likeness import closest_names
@@ -23,6 +24,7 @@ __all__ = ["FileDesk", "cast_file", "cast_files"]
 
 _TEXT_KINDS: Final = frozenset({"TXT", "CSV", "JSON", "HTML", "XML"})
 _LOOK_BYTES: Final = 1024
+_EDGES: Final = " \t\r\n\u00a0\u202f\u2007\ufeff\u200b"
 
 
 def cast_file(field: Field, values: Sequence[Any], settings: CastSettings) -> Cast:
@@ -94,7 +96,7 @@ def _path_texts(value: Any) -> list[str]:
     texts = []
     for item in split_list(value):
         if isinstance(item, (str, os.PathLike)):
-            texts.append(clean_text(os.fspath(item) if isinstance(item, str) else os.fsdecode(item)))
+            texts.append((item if isinstance(item, str) else os.fsdecode(item)).strip(_EDGES))
         elif isinstance(item, LocalFile):
             texts.append(item.path)
         elif not is_missing(item):
@@ -109,10 +111,13 @@ class FileDesk:
     ----------
     root : str or path
         Where relative paths begin.
+    also : sequence of str
+        Where they may begin, too, when nothing lies at ``root``.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, also: Sequence[str] = ()) -> None:
         self.root = Path(root).expanduser()
+        self._roots = (self.root, *(Path(each) for each in also))
         self._looks: dict[str, _Look] = {}
         self._folders: dict[str, list[str]] = {}
 
@@ -142,6 +147,11 @@ class FileDesk:
             return MISSING, problems
         return LocalFile(look.path), problems
 
+    def is_there(self, text: str) -> bool:
+        """Return True when a path leads to something."""
+        plain = text.strip().strip("\"'")
+        return bool(plain) and len(plain) < 4096 and "\n" not in plain and _exists(self._resolve(plain))
+
     def _look(self, text: str) -> _Look:
         path = self._resolve(text)
         shown = shorten(text)
@@ -167,15 +177,19 @@ class FileDesk:
         return _Look(str(path), state.st_size, _kind_by_content(path, head))
 
     def _resolve(self, text: str) -> Path:
-        try:
-            path = Path(text).expanduser()
-        except (RuntimeError, ValueError):  # "~name" of somebody whom this machine does not know
-            path = Path(text)
-        path = Path(os.path.abspath(self.root / path))  # noqa: PTH100 - without following links
-        if "\\" in text and os.sep == "/" and not _exists(path):
-            turned = Path(os.path.abspath(self.root / text.replace("\\", "/")))  # noqa: PTH100
-            return turned if _exists(turned) else path
-        return path
+        """Return the path that is meant: as it stands, else as other systems and programs spell the same name."""
+        first = None
+        for root in self._roots:
+            for spelling in _spellings(text):
+                try:
+                    path = Path(spelling).expanduser()
+                except (RuntimeError, ValueError):  # "~name" of somebody whom this machine does not know
+                    path = Path(spelling)
+                path = Path(os.path.abspath(root / path))  # noqa: PTH100 - without following links
+                if _exists(path):
+                    return path
+                first = first or path
+        return first or self.root
 
     def _missing(self, path: Path, shown: str, reason: Exception) -> Problem:
         if isinstance(reason, PermissionError):
@@ -194,6 +208,16 @@ class FileDesk:
         else:
             fix = f"There is no folder {folder}. Correct the path, or say where the files are with files_root=."
         return error("file_missing", f"{shown} does not exist", fix, shown)
+
+
+def _spellings(text: str) -> list[str]:
+    """Return the ways to write a path: odd spaces plain, accents composed or not, separators of Windows turned."""
+    ways = [text, clean_text(text)] if has_odd_spaces(text) else [text]
+    if not text.isascii():
+        ways += [unicodedata.normalize(form, way) for way in list(ways) for form in ("NFC", "NFD")]
+    if "\\" in text and os.sep == "/":
+        ways += [way.replace("\\", "/") for way in ways]
+    return list(dict.fromkeys(ways))
 
 
 def _exists(path: Path) -> bool:

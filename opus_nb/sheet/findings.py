@@ -21,13 +21,19 @@ _Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one value, or worth knowing about a whole column."""
+    """What is wrong with one value, or worth knowing about a whole column.
+
+    ``part`` is the path of the member that it is about, inside an object; ``column`` is set where it is about
+    another column than the value as a whole.
+    """
 
     severity: str
     code: str
     problem: str
     fix: str
     value: str | None = None
+    part: tuple[str, ...] = ()
+    column: str | None = None
 
 
 def error(code: str, problem: str, fix: str, value: str | None = None) -> Problem:
@@ -117,7 +123,7 @@ class FindingLog:
         self._orders.append(np.full(len(rows), order, dtype=np.int64))
         self._texts.append(
             (
-                spread([pd.NA if column is None else column] * len(found)),
+                spread([pd.NA if (name := each.column or column) is None else name for each in found]),
                 spread([pd.NA if input_name is None else input_name] * len(found)),
                 spread([each.severity for each in found]),
                 spread([each.code for each in found]),

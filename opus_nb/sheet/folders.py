@@ -58,7 +58,12 @@ def files_table(
     try:
         search = re.compile(pattern) if pattern is not None else None
     except re.error as reason:
-        raise SettingsError("pattern= is no regular expression", where=repr(pattern), came_back=str(reason)) from None
+        raise SettingsError(
+            "pattern= is no regular expression",
+            where=repr(pattern),
+            came_back=str(reason),
+            next_step=r'As in pattern=r"(?P<claim>\d+)_.*"; brackets and dots that are meant get a backslash.',
+        ) from None
     groups = _group_names(search)
     if by is not None and by not in groups:
         shown = ", ".join(groups) or "none"

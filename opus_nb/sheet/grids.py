@@ -41,6 +41,12 @@ class Grid:
     hidden_rows, hidden_columns : set of int
     is_filtered : bool
     merged : list of MergedArea
+    last_row : int
+        The last row with a cell, also with one that holds nothing but a format or a space; -1 without any.
+    results : set of int
+        Columns that hold the results of an earlier run.
+    other_folder : str
+        Where the files lay that the cells name, relative to the folder of this copy of ours.
     example_digest : str
         What `row_digest` says of the example row, in a workbook that is a filled-in template of ours.
     notes : list of Problem
@@ -57,11 +63,15 @@ class Grid:
     hidden_columns: set[int] = field(default_factory=set)
     is_filtered: bool = False
     merged: list[MergedArea] = field(default_factory=list)
+    last_row: int = -1
+    results: set[int] = field(default_factory=set)
+    other_folder: str = ""
     example_digest: str = ""
     notes: list[Problem] = field(default_factory=list)
 
     def put(self, row: int, column: int, value: Any) -> None:
         """Put a value into a cell; what is missing leaves it empty."""
+        self.last_row = max(self.last_row, row)
         if not is_missing(value):
             self.rows.setdefault(row, {})[column] = value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
@@ -22,6 +22,7 @@ __all__ = ["Guess", "closest_names", "guess_columns"]
 
 _SUGGESTED: Final = 0.6  # less alike than this is not worth showing
 _SAMPLE_ROWS: Final = 200
+_LOOKED_AT: Final = 20  # values that are looked for on disk, for each column that may hold files
 _FILE_WORDS: Final = frozenset(
     {"file", "path", "pdf", "document", "attachment", "name", "scan", "upload", "url", "link"}
 )
@@ -50,7 +51,9 @@ class Guess:
     suggestions: tuple[tuple[str, float], ...] = ()
 
 
-def guess_columns(fields: Sequence[Field], samples: Mapping[str, pd.Series[Any]]) -> dict[str, Guess]:
+def guess_columns(
+    fields: Sequence[Field], samples: Mapping[str, pd.Series[Any]], is_there: Callable[[str], bool]
+) -> dict[str, Guess]:
     """Say what can be said about inputs that no header names.
 
     A column is taken only when its name says the same in other words (abbreviations, plurals, units, a few
@@ -63,6 +66,8 @@ def guess_columns(fields: Sequence[Field], samples: Mapping[str, pd.Series[Any]]
         Inputs without a column.
     samples : Mapping
         Header to column, of the columns that feed nothing yet.
+    is_there : callable
+        Whether a path leads to a file.
 
     Returns
     -------
@@ -80,6 +85,8 @@ def guess_columns(fields: Sequence[Field], samples: Mapping[str, pd.Series[Any]]
         if len(same) == 1 and not rivals:
             if _fits(field, samples[same[0]]):
                 reason = f'"{same[0]}" says the same in other words'
+                if field.kind in ("file", "files") and (seen := _seen_files(samples[same[0]], is_there)):
+                    reason += f"; {seen}"
                 result[field.variable_name] = Guess(field, same[0], SAME_WORDS, reason)
                 continue
             why_open = f"its values do not fit the type {field.type or field.kind}"
@@ -89,7 +96,7 @@ def guess_columns(fields: Sequence[Field], samples: Mapping[str, pd.Series[Any]]
         if shown:
             names = " or ".join(f'"{header}"' for header, _ in shown)
             result[field.variable_name] = Guess(field, None, 0.0, f"open: perhaps {names}, but {why_open}", shown)
-    _guess_files(fields, samples, result)
+    _guess_files(fields, samples, result, is_there)
     return result
 
 
@@ -135,7 +142,28 @@ def _looks_like_files(values: Sequence[Any]) -> bool:
     return hits * 2 > len(values)
 
 
-def _guess_files(fields: Sequence[Field], samples: Mapping[str, pd.Series[Any]], result: dict[str, Guess]) -> None:
+def _seen_files(column: pd.Series[Any], is_there: Callable[[str], bool]) -> str:
+    """Say how many of a few values are files that exist; ``""`` when none is."""
+    texts = [
+        str(item).strip()
+        for value in _sample(column)[:_LOOKED_AT]
+        for item in (value if isinstance(value, (list, tuple)) else str(value).replace("\n", ";").split(";"))
+    ]
+    texts = [text for text in texts if text]
+    there = sum(map(is_there, texts))
+    if not there:
+        return ""
+    if there == len(texts):
+        return "its value is a file that exists" if there == 1 else f"its {there} first values are files that exist"
+    return f"{there} of its {len(texts)} first values are files that exist"
+
+
+def _guess_files(
+    fields: Sequence[Field],
+    samples: Mapping[str, pd.Series[Any]],
+    result: dict[str, Guess],
+    is_there: Callable[[str], bool],
+) -> None:
     """Feed the one file input that is left from the one column of file names, if its header is as plain as "path"."""
     wanting = [field for field in fields if field.kind in ("file", "files")]
     if len(wanting) != 1:
@@ -148,12 +176,17 @@ def _guess_files(fields: Sequence[Field], samples: Mapping[str, pd.Series[Any]],
     holding = [
         header for header, column in samples.items() if header not in taken and _looks_like_files(_sample(column))
     ]
+    # Where several columns look like files, one whose values lie there beats those whose values do not.
+    if len(holding) > 1:
+        holding = [header for header in holding if _seen_files(samples[header], is_there)]
     if len(holding) != 1:
         return
     words = set(name_words(holding[0]))
+    seen = _seen_files(samples[holding[0]], is_there)
     if words <= _FILE_WORDS:
         reason = f'"{holding[0]}" is the only column with names of files, and this the only input that takes them'
+        reason += f"; {seen}" if seen else ""
         result[field.variable_name] = Guess(field, holding[0], _FILE_SCORE, reason)
     elif earlier is None:
-        reason = f'open: perhaps "{holding[0]}", whose values are names of files'
-        result[field.variable_name] = Guess(field, None, 0.0, reason, ((holding[0], 0.7),))
+        reason = f'open: perhaps "{holding[0]}", for {seen or "its values are names of files"}'
+        result[field.variable_name] = Guess(field, None, 0.0, reason, ((holding[0], 0.8 if seen else 0.7),))

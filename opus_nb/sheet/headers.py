@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,21 @@ import pandas as pd
 from opus_nb.errors import SheetUnreadable
 from opus_nb.sheet.cells import clean_text, is_missing, show_text
 
-__all__ = ["column_letter", "fold_name", "header_texts", "is_unnamed", "repeated", "require_table"]
+__all__ = [
+    "SEPARATORS",
+    "TOGETHER",
+    "column_letter",
+    "columns_meant",
+    "fold_name",
+    "header_texts",
+    "is_unnamed",
+    "repeated",
+    "require_table",
+]
+
+# Between an object's name and a member's in a header; between the headers of columns that feed one list.
+SEPARATORS = (".", "/", ":", ">")
+TOGETHER = " + "
 
 _NOT_WORD = re.compile(r"[\W_]+")
 _UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
@@ -79,3 +93,19 @@ def fold_name(name: str) -> str:
     """Return the name without case, spaces, punctuation and accents, for forgiving comparison."""
     plain = unicodedata.normalize("NFKD", name.casefold())
     return _NOT_WORD.sub("", "".join(c for c in plain if not unicodedata.combining(c)))
+
+
+def columns_meant(label: str, headers: Sequence[str]) -> list[int]:
+    """Return the places of the columns that a finding is about: one header, or several that feed one input."""
+    exact = [at for at, header in enumerate(headers) if header == label]
+    if exact:
+        return exact
+    if label.endswith(".*"):
+        name = fold_name(label[:-2])
+        return [
+            at
+            for at, header in enumerate(headers)
+            if any(sign in header and fold_name(header.partition(sign)[0]) == name for sign in SEPARATORS)
+        ]
+    parts = label.split(TOGETHER)
+    return [headers.index(part) for part in parts if part in headers] if len(parts) > 1 else []

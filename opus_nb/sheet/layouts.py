@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from opus_nb.errors import SheetUnreadable
-from opus_nb.sheet.cells import clean_text, shorten, show_list, show_text
+from opus_nb.sheet.cells import clean_text, counted, shorten, show_list, show_text
 from opus_nb.sheet.findings import warning
 from opus_nb.sheet.grids import Grid, row_digest, spans
 from opus_nb.sheet.headers import column_letter
@@ -66,7 +66,7 @@ def find_layout(
     below = header_rows[-1] if header_rows else -1
     rows = [row for row in filled if row > below]
     rows = _without_example(grid, rows)
-    _note_blank_rows(grid, rows)
+    _note_blank_rows(grid, rows, filled[-1])
     rows = _without_hidden(grid, rows, drop=drop_hidden)
     _note_merged(grid, rows, fill=fill_merged)
     _note_totals(grid, rows)
@@ -76,8 +76,12 @@ def find_layout(
     headers = _headers(grid, header_rows, columns) if header_rows else [column_letter(each) for each in columns]
     hidden = [text for text, column in zip(headers, columns, strict=True) if column in grid.hidden_columns]
     if hidden:
-        problem = f"{len(hidden)} columns are hidden in the workbook: {show_list(hidden)}"
-        grid.notes.append(warning("hidden_columns", problem, "They are part of the table; check that they should be."))
+        are = "is" if len(hidden) == 1 else "are"
+        problem = f"{counted(len(hidden), 'column')} {are} hidden in the workbook: {show_list(hidden)}"
+        grid.notes.append(
+            warning("hidden_columns", problem, "Part of the table all the same; check that this is meant.")
+        )
+    _note_results(grid, columns, headers)
     return Layout(below, headers, columns, rows)
 
 
@@ -99,6 +103,7 @@ def _header_rows(grid: Grid, filled: list[int], header: int | list[int] | Litera
                 f"The sheet has no row {rows[-1]} for the headers",
                 where=_place(grid),
                 came_back=f"its last row with a value is {filled[-1]}, counted from 0",
+                next_step="Give another row as header=, or leave it out to have it found.",
             )
         return rows
     head = filled[:_HEADER_SEARCH_ROWS]
@@ -166,13 +171,30 @@ def _without_example(grid: Grid, rows: list[int]) -> list[int]:
     return kept
 
 
-def _note_blank_rows(grid: Grid, rows: list[int]) -> None:
+def _note_blank_rows(grid: Grid, rows: list[int], last: int) -> None:
     gaps = [first + 1 for first, _ in list(spans(rows))[1:]]
     if gaps:
         missing = rows[-1] - rows[0] + 1 - len(rows)
         shown = ", ".join(str(each) for each in gaps[:5])
-        problem = f"{missing} blank rows stand between rows with values (above row {shown}); they are left out"
+        stand = "stands" if missing == 1 else "stand"
+        problem = f"{counted(missing, 'blank row')} {stand} between rows with values (above row {shown}); left out"
         grid.notes.append(warning("blank_rows", problem, "Nothing to do, unless a second table begins there."))
+    below = grid.last_row - last
+    if below > 0:
+        problem = f"{counted(below, 'row')} below the last value (row {last + 1}) "
+        problem += f"{'holds' if below == 1 else 'hold'} nothing but spaces or formats; left out"
+        grid.notes.append(warning("trailing_blank_rows", problem, "Nothing to do."))
+
+
+def _note_results(grid: Grid, columns: list[int], headers: list[str]) -> None:
+    found = [header for header, column in zip(headers, columns, strict=True) if column in grid.results]
+    if found:
+        what = "column holds" if len(found) == 1 else "columns hold"
+        problem = (
+            f"{len(found)} {what} the results of an earlier run ({show_list(found)}) and no input is fed from there"
+        )
+        fix = "Nothing to do; name a column in columns= if it is to feed an input all the same."
+        grid.notes.append(warning("results_columns", problem, fix))
 
 
 def _without_hidden(grid: Grid, rows: list[int], *, drop: bool) -> list[int]:
@@ -183,11 +205,13 @@ def _without_hidden(grid: Grid, rows: list[int], *, drop: bool) -> list[int]:
     shown = ", ".join(
         f"{first + 1}-{first + count}" if count > 1 else str(first + 1) for first, count in list(spans(hidden))[:5]
     )
+    said = f"{len(hidden):,} of {counted(len(rows), 'row')} {'is' if len(hidden) == 1 else 'are'}"
+    which = "row" if len(hidden) == 1 else "rows"
     if drop:
-        problem = f"{len(hidden)} of {len(rows)} rows are {why} in the workbook (rows {shown}); they were left out"
+        problem = f"{said} {why} in the workbook ({which} {shown}) and left out"
         grid.notes.append(warning("hidden_rows", problem, 'read(path, hidden="keep") keeps them.'))
         return [row for row in rows if row not in grid.hidden_rows]
-    problem = f"{len(hidden)} of {len(rows)} rows are {why} in the workbook (rows {shown}); they are part of the table"
+    problem = f"{said} {why} in the workbook ({which} {shown}) and part of the table all the same"
     grid.notes.append(warning("hidden_rows", problem, 'read(path, hidden="drop") leaves them out.'))
     return rows
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import pandas as pd
@@ -11,111 +12,15 @@ import pandas as pd
 from opus_nb.errors import MappingError
 from opus_nb.service.schema import Field, Schema
 from opus_nb.sheet.cells import show_list, show_text
-from opus_nb.sheet.findings import text_array
+from opus_nb.sheet.files import FileDesk
 from opus_nb.sheet.guesses import guess_columns
 from opus_nb.sheet.headers import fold_name, header_texts, is_unnamed, require_table
 from opus_nb.sheet.naming import Names
+from opus_nb.sheet.origins import read_origin
+from opus_nb.sheet.several import feed_together, match_members, match_numbered
+from opus_nb.sheet.sources import FORGIVEN_SCORE, ColumnMapping, InputSource, address_names, headers_of
 
 __all__ = ["ColumnMapping", "InputSource", "address_names", "map_columns"]
-
-_SEPARATORS = (".", "/", ":", ">")
-_FORGIVEN_SCORE = 0.95
-
-
-@dataclass(frozen=True)
-class InputSource:
-    """Where one input takes its value from.
-
-    Attributes
-    ----------
-    field : Field
-    source : str
-        ``"column"``, ``"constant"``, ``"default"`` or ``"missing"``.
-    column : str or None
-        Header of the column; for an object that several columns feed, its name and ``.*``.
-    members : tuple of (tuple of str, str)
-        For an object that several columns feed: path of the member (``("address", "city")``) and header.
-    constant : Any
-        The value that every row gets, as it was given.
-    score : float
-        1.0 when named by hand or equal letter for letter, lower when forgiven or guessed, 0.0 while open.
-    reason : str
-    suggestions : tuple of (str, float)
-        Columns that might be meant, best first, where the input stays open.
-    """
-
-    field: Field
-    source: str
-    column: str | None = None
-    members: tuple[tuple[tuple[str, ...], str], ...] = ()
-    constant: Any = None
-    score: float = 0.0
-    reason: str = ""
-    suggestions: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def is_guess(self) -> bool:
-        """True when the names differ by more than case, spaces and punctuation."""
-        return self.source == "column" and self.score < _FORGIVEN_SCORE
-
-
-@dataclass(frozen=True)
-class ColumnMapping:
-    """One `InputSource` per input, in the schema's order, and the columns that feed nothing.
-
-    Attributes
-    ----------
-    sources : tuple of InputSource
-    unused : tuple of str
-        Headers that feed no input, in the order of the sheet.
-    """
-
-    sources: tuple[InputSource, ...]
-    unused: tuple[str, ...] = ()
-
-    def __getitem__(self, variable_name: str) -> InputSource:
-        for each in self.sources:
-            if each.field.variable_name == variable_name:
-                return each
-        raise KeyError(variable_name)
-
-    @property
-    def mapping_frame(self) -> pd.DataFrame:
-        """One row per input, in the schema's order.
-
-        Columns ``input`` (display name), ``variable_name``, ``type``, ``source`` and ``reason`` (string),
-        ``required`` (bool), ``column`` (string, NA where no column feeds it), ``score`` (float64, 0 to 1).
-        """
-        rows = self.sources
-        text: dict[str, list[Any]] = {
-            "input": [each.field.display_name for each in rows],
-            "variable_name": [each.field.variable_name for each in rows],
-            "type": [each.field.type or each.field.kind for each in rows],
-            "required": [each.field.required for each in rows],
-            "source": [each.source for each in rows],
-            "column": [pd.NA if each.column is None else each.column for each in rows],
-            "score": [each.score for each in rows],
-            "reason": [each.reason for each in rows],
-        }
-        plain = {"required": "bool", "score": "float64"}
-        frame: pd.DataFrame = pd.DataFrame(index=pd.RangeIndex(len(rows)))
-        for name, values in text.items():
-            frame[name] = pd.Series(values, dtype=plain[name]) if name in plain else text_array(values)
-        return frame
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Input to header, by display name (by variable name where two inputs share one).
-
-        What ``columns=`` takes, so it can be kept in a file and still fits when the workflow is rebuilt and its
-        variable names change. Inputs fed by several columns find them again by their headers.
-        """
-        names = address_names([each.field for each in self.sources])
-        return {
-            name: each.column
-            for name, each in zip(names, self.sources, strict=True)
-            if each.source == "column" and each.column is not None and not each.members
-        }
 
 
 def map_columns(
@@ -126,12 +31,15 @@ def map_columns(
     *,
     use_defaults: bool = False,
     guess: bool = True,
+    files_root: str | PathLike[str] | None = None,
 ) -> ColumnMapping:
     """Find a column or a constant for every input.
 
     What is named by hand comes first; then headers equal to a display or variable name; then the same without case,
-    spaces and punctuation; then, for objects, columns like ``Contact.email``; then likely names, only where one
-    column fits one input clearly better than anything else. What is left stays open and shows what might be meant.
+    spaces and punctuation; then, for objects, columns like ``Contact.email``, and for lists, columns like ``Tag 1``
+    and ``Tag 2``; then likely names, only where one column fits one input clearly better than anything else. What is
+    left stays open and shows what might be meant. Columns that hold the results of an earlier run feed nothing unless
+    they are named by hand.
 
     Parameters
     ----------
@@ -141,13 +49,18 @@ def map_columns(
         The workflow's inputs.
     columns : Mapping, optional
         ``{input: header}`` or ``{header: input}``; each pair is read the way in which both names exist. Inputs go
-        by display name or variable name. A list of inputs after a header feeds them all from that column.
+        by display name or variable name. A list of inputs after a header feeds them all from that column; a list of
+        headers after an input that takes a list feeds it from all of them. None after an input leaves it out, None
+        after a header keeps that column from feeding anything by its name.
     constants : Mapping, optional
         ``{input: value}`` for every row.
     use_defaults : bool
         True fills inputs that nothing feeds with the author's sample values; never files, which belong to the author.
     guess : bool
         False leaves out the last step, likely names.
+    files_root : str or path, optional
+        Where relative paths begin, to see whether the values of a column are files. None: the folder of the workbook
+        that ``df`` was read from, else the current one.
 
     Returns
     -------
@@ -163,20 +76,23 @@ def map_columns(
     headers = header_texts(require_table(df))
     names = Names(schema, headers)
     given: dict[str, InputSource] = {}
-    for field, header, reason in names.read_columns(columns or {}):
-        _claim(given, InputSource(field, "column", header, score=1.0, reason=reason))
+    for field, named, reason in names.read_columns(columns or {}):
+        _claim(given, _by_hand(field, named, reason))
     for name, value in (constants or {}).items():
         constant_field = names.require_input(name, "constants=")
         _claim(given, InputSource(constant_field, "constant", constant=value, score=1.0, reason="given in constants="))
-    used = {each.column for each in given.values() if each.column is not None}
+    origin = read_origin(df)
+    used = headers_of(given.values()) | names.left_alone(columns or {}) | origin.result_headers
     free = [header for header in dict.fromkeys(headers) if header not in used and not is_unnamed(header)]
     fields = [field for field in schema if field.variable_name not in given]
     found = _match_names(fields, free)
-    found |= _match_members(fields, free, found)
+    found |= match_members(fields, free, found)
+    found |= match_numbered(fields, free, found)
     rest = [field for field in fields if field.variable_name not in found]
-    taken = _headers_of(found.values())
+    taken = headers_of(found.values())
     if guess:
-        found |= _match_guesses(df, headers, rest, [header for header in free if header not in taken])
+        is_there = FileDesk(files_root or origin.folder or ".", also=origin.other_folders).is_there
+        found |= _match_guesses(df, headers, rest, [header for header in free if header not in taken], is_there)
     sources = tuple(
         given.get(field.variable_name)
         or found.get(field.variable_name)
@@ -185,7 +101,7 @@ def map_columns(
     )
     if use_defaults:
         sources = tuple(_with_default(each) for each in sources)
-    used = _headers_of(sources)
+    used = headers_of(sources)
     unused = tuple(dict.fromkeys(header for header in headers if header not in used))
     return ColumnMapping(sources, unused)
 
@@ -205,29 +121,23 @@ def _claim(given: dict[str, InputSource], source: InputSource) -> None:
 def _told(source: InputSource) -> str:
     if source.source == "constant":
         return f"the constant {show_text(source.constant)!r}"
-    return f'the column "{source.column}"'
+    return "nothing" if source.left_out else f'the column "{source.column}"'
 
 
-def _headers_of(sources: Iterable[InputSource]) -> set[str]:
-    every: set[str] = set()
-    for each in sources:
-        every |= {header for _, header in each.members}
-        if each.column is not None and not each.members:
-            every.add(each.column)
-    return every
+def _by_hand(field: Field, headers: tuple[str, ...], reason: str) -> InputSource:
+    if not headers:
+        return InputSource(field, "missing", reason=reason, left_out=True)
+    if len(headers) == 1:
+        return InputSource(field, "column", headers[0], score=1.0, reason=reason)
+    return feed_together(field, headers, score=1.0, reason=reason)
 
 
 def _with_default(source: InputSource) -> InputSource:
     field = source.field
-    if source.source != "missing" or field.default is None or field.kind in ("file", "files"):
+    is_open = source.source == "missing" and not source.left_out
+    if not is_open or field.default is None or field.kind in ("file", "files"):
         return source
     return replace(source, source="default", constant=field.default, score=1.0, reason="the author's sample value")
-
-
-def address_names(fields: Sequence[Field]) -> list[str]:
-    """Return a name for each input that no other has: the display name, else the variable name."""
-    shown = [field.display_name for field in fields]
-    return [field.display_name if shown.count(field.display_name) == 1 else field.variable_name for field in fields]
 
 
 def _match_names(fields: Sequence[Field], free: Sequence[str]) -> dict[str, InputSource]:
@@ -235,7 +145,7 @@ def _match_names(fields: Sequence[Field], free: Sequence[str]) -> dict[str, Inpu
     found: dict[str, InputSource] = {}
     for forgiving in (False, True):
         fold = fold_name if forgiving else str
-        taken = _headers_of(found.values()) | {name for each in found.values() for name, _ in each.suggestions}
+        taken = headers_of(found.values()) | {name for each in found.values() for name, _ in each.suggestions}
         headers = [header for header in free if header not in taken]
         by_name: dict[str, list[str]] = {}
         for header in headers:
@@ -275,65 +185,19 @@ def _named(field: Field, candidates: list[str], rivals: list[Field], forgiving: 
         return InputSource(field, "column", header, score=1.0, reason=f"the header is the {which}")
     which = "display name" if fold_name(header) == fold_name(field.display_name) else "variable name"
     reason = f"the header is the {which} but for case, spaces and punctuation"
-    return InputSource(field, "column", header, score=_FORGIVEN_SCORE, reason=reason)
-
-
-def _match_members(
-    fields: Sequence[Field], free: Sequence[str], found: Mapping[str, InputSource]
-) -> dict[str, InputSource]:
-    """Feed objects from columns like ``Contact.email``."""
-    taken = _headers_of(found.values())
-    result: dict[str, InputSource] = {}
-    for field in fields:
-        if field.kind != "object" or field.variable_name in found:
-            continue
-        names = {fold_name(field.display_name), fold_name(field.variable_name)} - {""}
-        members: dict[tuple[str, ...], str] = {}
-        for header in free:
-            path = None if header in taken else _member_path(header, names, field)
-            if path is not None and path not in members:
-                members[path] = header
-        if members:
-            result[field.variable_name] = InputSource(
-                field,
-                "column",
-                f"{field.display_name}.*",
-                members=tuple(members.items()),
-                score=1.0,
-                reason=f"put together from {show_list(members.values())}",
-            )
-    return result
-
-
-def _member_path(header: str, names: set[str], field: Field) -> tuple[str, ...] | None:
-    for place, sign in enumerate(header):
-        if sign in _SEPARATORS and fold_name(header[:place]) in names and header[place + 1 :].strip():
-            return _known_path(header[place + 1 :].strip(), sign, field)
-    return None
-
-
-def _known_path(tail: str, separator: str, field: Field) -> tuple[str, ...] | None:
-    """Return the path by variable names where the schema knows the members, the header's own words where not."""
-    if not field.members:
-        return tuple(part.strip() for part in tail.split(separator))
-    head, found, rest = tail.partition(separator)
-    for name, remainder in ((tail, ""), (head, rest)) if found else ((tail, ""),):
-        folded = fold_name(name)
-        for member in field.members:
-            if folded and folded in (fold_name(member.display_name), fold_name(member.variable_name)):
-                if not remainder:
-                    return (member.variable_name,)
-                inner = _known_path(remainder, separator, member)
-                return None if inner is None else (member.variable_name, *inner)
-    return None
+    return InputSource(field, "column", header, score=FORGIVEN_SCORE, reason=reason)
 
 
 def _match_guesses(
-    df: pd.DataFrame, headers: Sequence[str], fields: Sequence[Field], free: Sequence[str]
+    df: pd.DataFrame,
+    headers: Sequence[str],
+    fields: Sequence[Field],
+    free: Sequence[str],
+    is_there: Callable[[str], bool],
 ) -> dict[str, InputSource]:
     result: dict[str, InputSource] = {}
     samples = {header: df.iloc[:, headers.index(header)] for header in free}
-    for field, guess in guess_columns(fields, samples).items():
+    for field, guess in guess_columns(fields, samples, is_there).items():
         source = "column" if guess.column is not None else "missing"
         result[field] = InputSource(
             guess.field,

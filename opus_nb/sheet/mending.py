@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -12,19 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from opus_nb.errors import SheetUnreadable
-from opus_nb.sheet.copies import WorkbookCopy, check_target, open_copy, save_copy
-from opus_nb.sheet.headers import header_texts, require_table
+from opus_nb.sheet.cells import counted, show_text
+from opus_nb.sheet.copies import WorkbookCopy, check_target, files_folder, open_copy, save_copy
+from opus_nb.sheet.headers import columns_meant, header_texts, require_table
+from opus_nb.sheet.marks import ISSUE_SHEET, MOST_MARKS, mark_cell, paint_cell, take_away_marks
+from opus_nb.sheet.origins import read_origin
 from opus_nb.sheet.safe_cells import column_width, put_value
-from opus_nb.sheet.workbooks import OWN_SHEETS
 
 __all__ = ["write_fix_me"]
 
-_ERROR_COLOR: Final = "FFF4B6B6"
-_WARNING_COLOR: Final = "FFFCE8B2"
-_AUTHOR: Final = "opus_nb"
-_ISSUE_SHEET: Final = f"{OWN_SHEETS}issues"
-_LONGEST_NOTE: Final = 2000
-_MOST_MARKS: Final = 20_000  # each note is a drawing; far more make the workbook slow to open
+_MOST_DRESSED: Final = 5_000  # lines of the list of issues; formats cost more than their text
 
 
 def write_fix_me(
@@ -34,6 +31,7 @@ def write_fix_me(
     positions: npt.NDArray[np.int64],
     *,
     source: str | PathLike[str] | None = None,
+    notes: list[str] | None = None,
 ) -> Path:
     """Write a copy of the user's workbook with every bad cell coloured and the reason in a note.
 
@@ -52,6 +50,8 @@ def write_fix_me(
         ``issues`` and ``issue_positions`` of the `CheckedSheet`.
     source : str or path, optional
         The workbook, when it lies elsewhere now.
+    notes : list of str, optional
+        Takes what a person should know of the copy, one sentence each.
 
     Returns
     -------
@@ -64,30 +64,61 @@ def write_fix_me(
         The target is no xlsx name, or cannot be written.
     """
     place = check_target(target)
+    notes = [] if notes is None else notes
     try:
-        copy = open_copy(df, source)
-    except SheetUnreadable:
-        if source is not None:
+        copy = open_copy(df, source, macros=place.suffix.lower() == ".xlsm")
+    except SheetUnreadable as reason:
+        if source is not None or place.suffix.lower() == ".xlsm":
             raise
-        copy = _plain_book(require_table(df))
-    _take_away_marks(copy)
-    headers = header_texts(df)
-    marks: dict[tuple[int, int], list[tuple[str, str]]] = {}
-    columns = issues["column"].tolist()
-    for at, position in enumerate(positions.tolist()):
-        row = copy.header_row if position < 0 else copy.rows[position]
-        told = f"{issues['problem'].iat[at]}\n→ {issues['fix'].iat[at]}"
-        for column in _columns_of(columns[at], headers, copy):
-            if row and len(marks) < _MOST_MARKS:
-                marks.setdefault((row, column), []).append((str(issues["severity"].iat[at]), told))
-    for (row, column), told_here in marks.items():
-        _mark(copy.sheet, row, column, told_here)
+        copy = _plain_book(require_table(df), notes)
+        if read_origin(df).sheet:
+            notes.append(f"It is a plain table, and no copy of the workbook. {reason.what}.")
+    take_away_marks(copy)
+    marks, left = _marks_by_cell(df, issues, positions, copy)
+    for (row, column), told in marks.items():
+        mark_cell(copy.sheet, row, column, told)
+    if left:
+        said = f"{len(marks):,} cells are marked and {counted(left, 'other')} not"
+        notes.append(f'{said}; the sheet "{ISSUE_SHEET}" lists them all.')
     _list_issues(copy, issues, positions)
+    notes += copy.losses
     save_copy(copy, place)
     return place
 
 
-def _plain_book(df: pd.DataFrame) -> WorkbookCopy:
+def _marks_by_cell(
+    df: pd.DataFrame, issues: pd.DataFrame, positions: npt.NDArray[np.int64], copy: WorkbookCopy
+) -> tuple[dict[tuple[int, int], list[tuple[str, str]]], int]:
+    """Return what is wrong by row and column of the sheet, errors before warnings, and how many cells are too many."""
+    headers = header_texts(df)
+    marks: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    left: set[tuple[int, int]] = set()
+    severities = issues["severity"].tolist()
+    told = [f"{problem}\n→ {fix}" for problem, fix in zip(issues["problem"], issues["fix"], strict=True)]
+    # What is wrong with a row as a whole is marked at its first cell.
+    first = [next((column for column in copy.columns if column is not None), None)]
+    meant: dict[str, list[int | None]] = {}
+    places = []
+    for name, position in zip(issues["column"].tolist(), positions.tolist(), strict=True):
+        if isinstance(name, str) and name not in meant:
+            meant[name] = [copy.columns[at] for at in columns_meant(name, headers)]
+        places.append(meant[name] if isinstance(name, str) else first if position >= 0 else [])
+    for wanted in ("error", "warning"):
+        for at, position in enumerate(positions.tolist()):
+            row = copy.header_row if position < 0 else copy.rows[position]
+            if severities[at] != wanted or not row:
+                continue
+            for column in places[at]:
+                if column is None:
+                    continue
+                if (row, column) in marks or len(marks) < MOST_MARKS:
+                    marks.setdefault((row, column), []).append((wanted, told[at]))
+                else:
+                    left.add((row, column))
+    return marks, len(left)
+
+
+def _plain_book(df: pd.DataFrame, notes: list[str]) -> WorkbookCopy:
     import openpyxl
     from openpyxl.styles import Font
 
@@ -97,81 +128,39 @@ def _plain_book(df: pd.DataFrame) -> WorkbookCopy:
         put_value(sheet.cell(1, column), header)
         sheet.cell(1, column).font = Font(bold=True)
         cells = df.iloc[:, column - 1].tolist()
-        for row, value in enumerate(cells, 2):
-            put_value(sheet.cell(row, column), value)
-        sheet.column_dimensions[sheet.cell(1, column).column_letter].width = column_width([header])
+        changes = Counter(put_value(sheet.cell(row, column), value) for row, value in enumerate(cells, 2))
+        notes += [f'column "{header}": {told} in {counted(n, "cell")}' for told, n in changes.items() if told]
+        width = column_width([header, *map(show_text, cells[:50])])
+        sheet.column_dimensions[sheet.cell(1, column).column_letter].width = width
     sheet.freeze_panes = "A2"
     rows: list[int | None] = list(range(2, len(df) + 2))
     columns: list[int | None] = list(range(1, df.shape[1] + 1))
-    return WorkbookCopy(book, sheet, rows, columns, 1)
-
-
-def _take_away_marks(copy: WorkbookCopy) -> None:
-    from openpyxl.styles import PatternFill
-
-    if _ISSUE_SHEET not in copy.book.sheetnames:
-        return
-    del copy.book[_ISSUE_SHEET]
-    for row in copy.sheet.iter_rows():
-        for cell in row:
-            if cell.comment is not None and cell.comment.author == _AUTHOR:
-                mine = cell.comment.text.find(_HEADING)
-                kept = cell.comment.text[: max(mine, 0)].rstrip()
-                cell.comment = _new_note(kept) if kept else None
-            if cell.fill.fgColor.rgb in (_ERROR_COLOR, _WARNING_COLOR):
-                cell.fill = PatternFill()
-
-
-_HEADING: Final = "[opus_nb]"
-
-
-def _new_note(text: str) -> Any:
-    from openpyxl.comments import Comment
-
-    note = Comment(text, _AUTHOR)
-    note.width, note.height = 360, 140
-    return note
-
-
-def _columns_of(header: Any, headers: list[str], copy: WorkbookCopy) -> Iterable[int]:
-    """Return the sheet's columns for the column of an issue; for the parts of an object, all of its columns."""
-    if not isinstance(header, str):
-        return []
-    places = [at for at, each in enumerate(headers) if each == header]
-    if not places and header.endswith(".*"):
-        places = [at for at, each in enumerate(headers) if each.casefold().startswith(header[:-1].casefold())]
-    return [column for at in places if (column := copy.columns[at]) is not None]
-
-
-def _mark(sheet: Any, row: int, column: int, told: list[tuple[str, str]]) -> None:
-    from openpyxl.cell.cell import MergedCell
-    from openpyxl.styles import PatternFill
-
-    cell = sheet.cell(row, column)
-    if isinstance(cell, MergedCell):
-        area = next(each for each in sheet.merged_cells.ranges if cell.coordinate in each)
-        cell = sheet.cell(area.min_row, area.min_col)
-    is_error = any(severity == "error" for severity, _ in told)
-    cell.fill = PatternFill("solid", fgColor=_ERROR_COLOR if is_error else _WARNING_COLOR)
-    own = cell.comment.text.rstrip() + "\n\n" if cell.comment is not None else ""
-    reasons = "\n".join(dict.fromkeys(text for _, text in told))
-    cell.comment = _new_note(f"{own}{_HEADING} {reasons}"[:_LONGEST_NOTE])
+    return WorkbookCopy(book, sheet, rows, columns, 1, folder=files_folder(read_origin(df)))
 
 
 def _list_issues(copy: WorkbookCopy, issues: pd.DataFrame, positions: npt.NDArray[np.int64]) -> None:
-    from openpyxl.styles import Font
+    from openpyxl.styles import Alignment, Font, PatternFill
 
-    sheet = copy.book.create_sheet(_ISSUE_SHEET)
-    titles = ("row in the sheet", "column", "input", "severity", "code", "value", "problem", "fix")
+    sheet = copy.book.create_sheet(ISSUE_SHEET)
+    titles = ("row", "column", "input", "severity", "code", "value", "problem", "fix")
+    top = Alignment(vertical="top", wrap_text=True, horizontal="left")
     for column, title in enumerate(titles, 1):
-        put_value(sheet.cell(1, column), title)
-        sheet.cell(1, column).font = Font(bold=True)
-    names = [name for name in titles if name in issues.columns]
-    texts = {name: issues[name].tolist() for name in names}
+        head = sheet.cell(1, column)
+        put_value(head, title)
+        head.font, head.alignment = Font(bold=True, color="FFFFFF"), top
+        head.fill = PatternFill("solid", fgColor="305496")
+    texts = {name: issues[name].tolist() for name in titles[1:]}
     for at, position in enumerate(positions.tolist()):
         put_value(sheet.cell(at + 2, 1), copy.rows[position] if position >= 0 else None)
-        for column, name in enumerate(names, 2):
+        for column, name in enumerate(titles[1:], 2):
             put_value(sheet.cell(at + 2, column), texts[name][at])
-    for letter, width in zip("ABCDEFGH", (10, 24, 24, 10, 20, 28, 70, 70), strict=True):
+        if at < _MOST_DRESSED:
+            for column in range(1, len(titles) + 1):
+                sheet.cell(at + 2, column).alignment = top
+            paint_cell(sheet.cell(at + 2, 4), texts["severity"][at])
+            longest = max(len(texts["problem"][at]), len(texts["fix"][at]))
+            sheet.row_dimensions[at + 2].height = 15 * (1 + longest // 56)
+    for letter, width in zip("ABCDEFGH", (8, 24, 24, 10, 20, 28, 60, 60), strict=True):
         sheet.column_dimensions[letter].width = width
     sheet.freeze_panes = "A2"
+    sheet.auto_filter.ref = f"A1:H{len(issues) + 1}"

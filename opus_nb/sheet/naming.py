@@ -13,6 +13,8 @@ from opus_nb.sheet.likeness import closest_names
 
 __all__ = ["Names"]
 
+_SEVERAL = (list, tuple, set, frozenset)
+
 
 class Names:
     """Resolves what people call inputs and columns; exact names win over forgiven ones."""
@@ -83,17 +85,24 @@ class Names:
             name=name,
         )
 
-    def read_columns(self, columns: Mapping[str, Any]) -> list[tuple[Field, str, str]]:
-        """Return (input, header, reason) for every pair of ``columns=``, whichever way round it was written."""
-        ways = {key: self._way(show_text(key), value) for key, value in columns.items()}
+    def read_columns(self, columns: Mapping[str, Any]) -> list[tuple[Field, tuple[str, ...], str]]:
+        """Return (input, headers, reason) for every pair of ``columns=``, whichever way round it was written.
+
+        An input that is to be left out has no headers; only a list can have several.
+        """
+        ways = {key: self._way(show_text(key), value) for key, value in columns.items() if value is not None}
         votes = [way for way in ways.values() if way]
         majority = ""
         if "column first" in votes and "input first" not in votes:
             majority = "column first"
         elif "input first" in votes and "column first" not in votes:
             majority = "input first"
-        result: list[tuple[Field, str, str]] = []
+        result: list[tuple[Field, tuple[str, ...], str]] = []
         for key, value in columns.items():
+            if value is None:
+                if self.find_input(show_text(key))[0] or not self.find_column(show_text(key))[0]:
+                    result.append((self.require_input(key, "columns="), (), "left out in columns="))
+                continue
             way = ways[key] or majority
             if not way:
                 raise MappingError(
@@ -104,17 +113,35 @@ class Names:
                 )
             if way == "input first":
                 field = self.require_input(key, "columns=")
-                result.append((field, self.require_column(value, "columns="), "named in columns="))
+                several = tuple(value) if isinstance(value, _SEVERAL) else (value,)
+                headers = tuple(self.require_column(each, "columns=") for each in several)
+                if len(headers) > 1 and field.kind not in ("array", "files"):
+                    raise MappingError(
+                        f'The input "{field.display_name}" takes one value, and several columns are named for it',
+                        came_back=show_list(headers),
+                        next_step="Name one column; only lists can be fed from several.",
+                        name=key,
+                    )
+                result.append((field, headers, "named in columns="))
                 continue
             header = self.require_column(key, "columns=")
-            several = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
-            result += [(self.require_input(each, "columns="), header, "named in columns=") for each in several]
+            several = tuple(value) if isinstance(value, _SEVERAL) else (value,)
+            result += [(self.require_input(each, "columns="), (header,), "named in columns=") for each in several]
         return result
+
+    def left_alone(self, columns: Mapping[str, Any]) -> set[str]:
+        """Return the headers that ``columns=`` keeps from feeding anything by their name: ``{header: None}``."""
+        keys = [show_text(key) for key, value in columns.items() if value is None]
+        return {found[0] for key in keys if len(found := self.find_column(key)[0]) == 1}
 
     def _way(self, key: str, value: Any) -> str:
         """Return which of the two names is the column; ``""`` when both readings are as good and differ."""
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return "column first"
+        if isinstance(value, _SEVERAL):
+            texts = [show_text(each) for each in value]
+            all_columns = bool(texts) and all(self.find_column(text)[0] for text in texts)
+            all_inputs = all(self.find_input(text)[0] for text in texts)
+            is_input_first = self.find_input(key)[0] and all_columns and not (self.find_column(key)[0] and all_inputs)
+            return "input first" if is_input_first else "column first"
         other = show_text(value)
         (key_inputs, key_input_exact), (key_columns, key_column_exact) = self.find_input(key), self.find_column(key)
         (other_inputs, other_input_exact), (other_columns, other_column_exact) = (

@@ -191,18 +191,9 @@ def digits_lost(value: float, from_workbook: bool) -> Any:
 
 
 def _read_written(cast: Cast, place: int, each: _Written, style: _Style, value: Any) -> None:
-    undecided = each.form in ("lone", "comma3", "comma") or (each.form == "dot3" and not style.certain)
+    undecided = each.form in ("lone", "comma3") or (each.form == "dot3" and not style.certain)
     if style.mixed and undecided:
-        readings = (_as_float(each, ","), _as_float(each, "."))
-        both = " or ".join(f"{number:.10g}" for number in dict.fromkeys(readings) if number is not None)
-        cast.add(
-            place,
-            error(
-                "ambiguous_number",
-                f"{shorten(value, 40)!r} may be {both}, but the column does not say how it writes decimals",
-                'Write it with a decimal point, or say which with decimal="," or decimal=".".',
-            ),
-        )
+        cast.add(place, _ambiguous(each, value))
         return
     mark = {"comma": ",", "dot": ".", "plain": "."}.get(each.form, style.decimal)
     number = _as_float(each, mark)
@@ -210,6 +201,19 @@ def _read_written(cast: Cast, place: int, each: _Written, style: _Style, value: 
         cast.add(place, _not_a_number(value))
         return
     cast.values[place] = number
+
+
+def _ambiguous(each: _Written, value: Any) -> Any:
+    readings = [number for number in (_as_float(each, ","), _as_float(each, ".")) if number is not None]
+    distinct = [f"{number:.10g}" for number in dict.fromkeys(readings)]
+    shown = repr(shorten(value, 40))
+    if len(distinct) > 1:
+        problem = f"{shown} may be {' or '.join(distinct)}, and the column does not say which mark is the decimal one"
+    else:
+        read = f" ({distinct[0]})" if distinct else ""
+        problem = f"{shown} looks like a decimal comma{read}, and the column does not say clearly that it writes them"
+    fix = 'Write it with a decimal point, or say which mark is meant with decimal="," or decimal=".".'
+    return error("ambiguous_number", problem, fix)
 
 
 def _fits(body: str, mark: str) -> bool:
@@ -250,6 +254,7 @@ def _remark(cast: Cast, written: Sequence[_Written], style: _Style, values: Sequ
                 'If it is a decimal comma, say decimal=",".',
             )
         )
+    _remark_both_marks(cast, written, values)
     dots = [str(value) for value, each in zip(values, written, strict=True) if each.form == "dot3"]
     if dots and not style.certain and not style.mixed:
         cast.remarks.append(
@@ -277,6 +282,18 @@ def _remark(cast: Cast, written: Sequence[_Written], style: _Style, values: Sequ
                 "Give the currency in a column of its own, or convert the amounts.",
             )
         )
+
+
+def _remark_both_marks(cast: Cast, written: Sequence[_Written], values: Sequence[Any]) -> None:
+    """Say when some numbers certainly have a decimal point and others certainly a decimal comma."""
+    found = {
+        form: [str(value) for value, each in zip(values, written, strict=True) if each.form == form]
+        for form in ("dot", "comma")
+    }
+    if found["dot"] and found["comma"]:
+        problem = f"Some numbers have a decimal point ({show_list(found['dot'], 2)}) and others a decimal comma "
+        problem += f"({show_list(found['comma'], 2)}); each is read by its own marks"
+        cast.remarks.append(warning("both_decimal_marks", problem, "Check that both are meant so."))
 
 
 def _finish(cast: Cast, place: int, number: int | float | Decimal, value: Any, *, whole: bool) -> None:

@@ -34,6 +34,10 @@ class Origin:
         Of the frame as it was read.
     columns : tuple of int
         For each of these, its place in the sheet, from 0.
+    results : tuple of int
+        Those of these places that hold the results of an earlier run.
+    other_folder : str
+        Where the files lay that the cells name, when the file is a copy of ours, relative to its own folder.
     date1904 : bool
     is_workbook : bool
         Read from a workbook, whose numbers have at most 15 digits.
@@ -49,6 +53,8 @@ class Origin:
     row_spans: tuple[tuple[int, int], ...] = ()
     headers: tuple[str, ...] = ()
     columns: tuple[int, ...] = ()
+    results: tuple[int, ...] = ()
+    other_folder: str = ""
     date1904: bool = False
     is_workbook: bool = False
     number_formats: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +65,22 @@ class Origin:
         """Folder of the file, ``""`` when there is none."""
         return str(Path(self.path).parent) if self.path else ""
 
+    @property
+    def row_count(self) -> int:
+        """How many rows the frame had when it was read."""
+        return sum(count for _, count in self.row_spans)
+
+    @property
+    def other_folders(self) -> tuple[str, ...]:
+        """Where else the files may lie that the cells name."""
+        return (str(Path(self.folder) / self.other_folder),) if self.path and self.other_folder else ()
+
+    @property
+    def result_headers(self) -> frozenset[str]:
+        """Headers of the columns that hold the results of an earlier run, and are no inputs of the next."""
+        pairs = zip(self.headers, self.columns, strict=False)
+        return frozenset(header for header, column in pairs if column in self.results)
+
     def to_attrs(self) -> dict[str, Any]:
         """Return a small dict that JSON can hold and that is cheap to copy; pandas copies attrs at every step."""
         return {
@@ -68,6 +90,8 @@ class Origin:
             "row_spans": [list(each) for each in self.row_spans],
             "headers": list(self.headers),
             "columns": list(self.columns),
+            "results": list(self.results),
+            "other_folder": self.other_folder,
             "date1904": self.date1904,
             "is_workbook": self.is_workbook,
             "number_formats": dict(self.number_formats),
@@ -97,6 +121,8 @@ def read_origin(df: pd.DataFrame) -> Origin:
             row_spans=tuple((int(first), int(count)) for first, count in kept.get("row_spans", ())),
             headers=tuple(str(each) for each in kept.get("headers", ())),
             columns=tuple(int(each) for each in kept.get("columns", ())),
+            results=tuple(int(each) for each in kept.get("results", ())),
+            other_folder=str(kept.get("other_folder", "")),
             date1904=bool(kept.get("date1904", False)),
             is_workbook=bool(kept.get("is_workbook", False)),
             number_formats={str(key): str(value) for key, value in dict(kept.get("number_formats", {})).items()},

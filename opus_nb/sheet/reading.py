@@ -84,6 +84,8 @@ def read_sheet(
         row_spans=tuple((first + 1, count) for first, count in spans(layout.rows)),
         headers=tuple(layout.headers),
         columns=tuple(layout.columns),
+        results=tuple(sorted(grid.results & set(layout.columns))),
+        other_folder=grid.other_folder,
         date1904=grid.date1904,
         is_workbook=grid.is_workbook,
         number_formats=_column_formats(grid, layout),
@@ -111,7 +113,7 @@ def _open_grid(path: Path, sheet: int | str | None, encoding: str | None, delimi
             where=str(path),
             came_back=getattr(reason, "strerror", None) or str(reason),
             next_step=_how_to_open(reason),
-        ) from reason
+        ) from None
     suffix = path.suffix.lower()
     if not head:
         raise SheetUnreadable(
@@ -142,7 +144,12 @@ def _open_grid(path: Path, sheet: int | str | None, encoding: str | None, delimi
     try:
         grid = read_delimited(path, encoding=encoding, delimiter=delimiter)
     except OSError as reason:
-        raise SheetUnreadable("The sheet cannot be read", where=str(path), came_back=str(reason)) from reason
+        raise SheetUnreadable(
+            "The sheet cannot be read",
+            where=str(path),
+            came_back=str(reason),
+            next_step="May it be read, and is it open in another program? Copy it elsewhere and read the copy.",
+        ) from None
     if suffix in (".xlsx", ".xlsm", ".xls"):
         if len(grid.rows) < 2 or max(map(len, grid.rows.values())) < 2:
             raise _not_a_table(path, "no workbook", "Open it in a spreadsheet program and save it as xlsx.")

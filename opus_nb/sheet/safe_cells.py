@@ -63,6 +63,8 @@ def _put_text(cell: Any, text: str) -> str | None:
         text, changed = text[: LONGEST_CELL - len(_CUT_MARK)] + _CUT_MARK, f"text cut at {LONGEST_CELL} characters"
     cell.value = text
     cell.data_type = "s"  # else "=1+1" would become a formula and "#N/A" an error
+    if text.startswith(("=", "+", "-", "@")):
+        cell.quotePrefix = True  # and stays text when somebody edits it
     return changed
 
 

@@ -39,6 +39,16 @@ _KIND_WORDS: Final = {
 }
 
 
+_LIST_EXAMPLES: Final = {
+    "float": "1250.5; 990",
+    "int": "3; 7",
+    "bool": "yes; no",
+    "date": "2025-01-31; 2025-02-28",
+    "object": '[{"name": "value"}]',
+    "json": '["1"]',
+}
+
+
 @dataclass(frozen=True)
 class _Column:
     """One column of the template."""
@@ -96,9 +106,15 @@ def write_template(path: str | PathLike[str], schema: Schema, workflow_name: str
 
     book.custom_doc_props.append(StringProperty(name=EXAMPLE_PROPERTY, value=row_digest(examples)))
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         book.save(place)
     except OSError as reason:
-        raise SettingsError("The template cannot be written", where=str(place), came_back=str(reason)) from reason
+        raise SettingsError(
+            "The template cannot be written",
+            where=str(place),
+            came_back=str(reason),
+            next_step="Give another place, or close the program that has it open.",
+        ) from None
     return place
 
 
@@ -120,9 +136,9 @@ def _sheet_title(workflow_name: str) -> str:
 
 def _example(field: Field) -> Any:
     """Return what stands in the example row: the author's sample where a cell can hold it, else one of our own."""
-    if field.options:
-        return show_text(field.options[0])
     default = field.default
+    if field.options:
+        return show_text(default if default in field.options else field.options[0])
     if field.kind in ("str", "float", "int") and default is not None and check_value(field, default) is None:
         return default
     kinds = [each.lstrip(".") for each in allowed_extensions(field)] if field.kind in ("file", "files") else []
@@ -133,7 +149,7 @@ def _example(field: Field) -> Any:
         "int": 3,
         "bool": "yes",
         "date": dt.date(2025, 1, 31),
-        "array": "first; second",
+        "array": _LIST_EXAMPLES.get(field.item.kind if field.item else "", "first; second"),
         "object": json.dumps({member.variable_name: "…" for member in field.members} or {"name": "value"}),
         "file": f"scans/example.{suffix}",
         "files": f"scans/example-1.{suffix}; scans/example-2.{suffix}",
@@ -169,12 +185,18 @@ def _note(column: _Column) -> str:
     field = column.field
     lines = ["REQUIRED" if column.required else "optional", _KIND_WORDS.get(field.kind, field.type or "Any value")]
     if field.kind in ("file", "files"):
-        lines.append("Kinds: " + ", ".join(each.lstrip(".").upper() for each in allowed_extensions(field)))
+        lines.append("Kinds: " + ", ".join(_choices(field)))
     if field.options:
         lines.append("One of: " + "; ".join(show_text(option) for option in field.options))
     if field.description:
         lines.append(field.description)
     return "\n".join(lines)[:1500]
+
+
+def _choices(field: Field) -> list[str]:
+    if field.kind in ("file", "files"):
+        return [each.lstrip(".").upper() for each in allowed_extensions(field)]
+    return [show_text(option) for option in field.options]
 
 
 def _add_rule(sheet: Any, choices: Any, position: int, column: _Column) -> None:
@@ -223,7 +245,7 @@ def _write_guide(sheet: Any, columns: list[_Column], workflow_name: str) -> None
             column.header,
             "yes" if column.required else "no",
             _KIND_WORDS.get(field.kind, field.type or "Any value"),
-            "; ".join(show_text(option) for option in field.options),
+            "; ".join(_choices(field)),
             field.description,
         )
         for at, text in enumerate(texts, 1):

@@ -14,7 +14,7 @@ import pandas as pd
 
 from opus_nb.service.schema import Field
 from opus_nb.sheet.casts import Cast, CastSettings, NotJsonError, json_value, plain_scalar
-from opus_nb.sheet.cells import MISSING, clean_text, shorten, show_list, show_text
+from opus_nb.sheet.cells import MISSING, clean_text, has_odd_spaces, shorten, show_list, show_text
 from opus_nb.sheet.findings import error, warning
 from opus_nb.sheet.likeness import closest_names
 from opus_nb.sheet.numbers import EXACT_FLOAT_LIMIT, WORKBOOK_LIMIT, digits_lost
@@ -65,19 +65,48 @@ def cast_texts(field: Field, values: Sequence[Any], settings: CastSettings) -> C
     floats = [float(value) for value in values if isinstance(value, (float, np.floating))]
     all_whole = all(number.is_integer() for number in floats)
     trimmed: list[str] = []
+    odd: list[str] = []
     for place, value in enumerate(values):
         if isinstance(value, str):
             text = str(value)
             edges = text.strip(" \t\r\n\u00a0\u202f\u2007\ufeff\u200b")
             if len(edges) != len(text):
                 trimmed.append(edges)
+            if has_odd_spaces(edges):
+                odd.append(edges)
             cast.values[place] = edges
         else:
             _put_text(cast, place, plain_scalar(value), settings, all_whole)
     if trimmed:
-        what = f"{len(trimmed)} different texts begin or end with spaces that nobody sees; they are sent without them"
+        texts = "1 text begins or ends" if len(trimmed) == 1 else f"{len(trimmed)} different texts begin or end"
+        what = f"{texts} with spaces that nobody sees; sent without them"
         cast.remarks.append(warning("spaces_trimmed", what, "Nothing to do, unless the spaces matter.", trimmed[0]))
+    if odd:
+        texts = "1 text holds" if len(odd) == 1 else f"{len(odd)} different texts hold"
+        what = f"{texts} no-break or invisible spaces, which look like plain ones or like nothing; sent as they stand"
+        fix = 'If they are not meant: df[column] = df[column].str.replace("\\u00a0", " ").'
+        cast.remarks.append(warning("odd_spaces", what, fix, odd[0]))
+    _remark_looks(cast, values, settings)
     return cast
+
+
+def _remark_looks(cast: Cast, values: Sequence[Any], settings: CastSettings) -> None:
+    """Say when a text input gets what the sheet shows otherwise: dates, and numbers shown as percentages."""
+    dates = [place for place, value in enumerate(values) if isinstance(value, (dt.date, np.datetime64))]
+    places = [place for place in dates if cast.values[place] is not MISSING]
+    if places:
+        texts = "1 date is" if len(places) == 1 else f"{len(places)} different dates are"
+        what = f"{texts} sent as text, written as {cast.values[places[0]]!r}, whatever the sheet shows"
+        fix = 'For another form: df[column] = df[column].dt.strftime("%d/%m/%Y").'
+        cast.remarks.append(warning("date_as_text", what, fix, cast.values[places[0]]))
+    if "%" in settings.number_format:
+        shares = [place for place, value in enumerate(values) if isinstance(value, (float, np.floating))]
+        if shares and cast.values[shares[0]] is not MISSING:
+            what = (
+                f"The sheet shows percentages here; the numbers behind them are sent, such as {cast.values[shares[0]]}"
+            )
+            fix = "Write the percentages as text in the sheet, if the workflow wants the percent sign."
+            cast.remarks.append(warning("percent_as_text", what, fix, cast.values[shares[0]]))
 
 
 def _put_text(cast: Cast, place: int, value: Any, settings: CastSettings, all_whole: bool) -> None:

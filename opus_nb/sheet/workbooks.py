@@ -12,14 +12,26 @@ from opus_nb.sheet.cells import NO_CACHED_VALUE, CellError, show_list
 from opus_nb.sheet.findings import warning
 from opus_nb.sheet.grids import Grid, MergedArea
 
-__all__ = ["EXAMPLE_PROPERTY", "OWN_SHEETS", "read_xls", "read_xlsx"]
+__all__ = [
+    "EXAMPLE_PROPERTY",
+    "FOLDER_PROPERTY",
+    "OWN_SHEETS",
+    "RESULTS_NAME",
+    "find_results",
+    "read_property",
+    "read_xls",
+    "read_xlsx",
+]
 
 # Office writes characters that XML cannot hold as _x000D_ (ECMA-376, part 1, 22.9.2.19).
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _MOST_MERGED = 20_000
 
-# In the workbooks that we write: the property that tells the example row, and how sheets of ours are called.
+# In the workbooks that we write: the property that tells the example row, the one that tells where the files lay
+# that the cells name, the name of the headers above results, and how sheets of ours are called.
 EXAMPLE_PROPERTY = "opus_nb_example_row"
+FOLDER_PROPERTY = "opus_nb_files_folder"
+RESULTS_NAME = "opus_nb_results"
 OWN_SHEETS = "opus_nb "
 
 
@@ -45,7 +57,9 @@ def read_xlsx(path: Path, sheet: int | str | None) -> Grid:
             filled = {each.title for each in book.worksheets if each._cells}
             chosen = _choose_sheet(path, names, sheet, hidden, filled)
             grid = _read_cells(path, book[chosen], book.epoch.year == 1904)
-            grid.example_digest = _example_digest(book)
+            grid.example_digest = read_property(book, EXAMPLE_PROPERTY)
+            grid.other_folder = read_property(book, FOLDER_PROPERTY)
+            grid.results = {column - 1 for column in find_results(book[chosen])}
             if grid.formulas:
                 _read_cached(stream, chosen, grid)
     except SheetUnreadable:
@@ -53,14 +67,31 @@ def read_xlsx(path: Path, sheet: int | str | None) -> Grid:
     except MemoryError:
         raise
     except Exception as reason:  # a damaged workbook can make the reader raise anything
-        raise _damaged(path, reason) from reason
+        raise _damaged(path, reason) from None
     _note_sheets(grid, names, sheet, hidden, filled)
     return grid
 
 
-def _example_digest(book: Any) -> str:
+def read_property(book: Any, name: str) -> str:
+    """Return a property that a workbook of ours has, ``""`` where it has none."""
     names = [each.name for each in book.custom_doc_props.props]
-    return str(book.custom_doc_props[EXAMPLE_PROPERTY].value) if EXAMPLE_PROPERTY in names else ""
+    return str(book.custom_doc_props[name].value or "") if name in names else ""
+
+
+def find_results(sheet: Any) -> list[int]:
+    """Return the columns, from 1, that hold the results of an earlier run; a name in the workbook marks them."""
+    from openpyxl.utils.cell import range_boundaries
+
+    name = sheet.defined_names.get(RESULTS_NAME)
+    found: list[int] = []
+    for _, area in name.destinations if name is not None else ():
+        try:
+            first, _, last, _ = range_boundaries(area)
+        except (TypeError, ValueError):  # somebody deleted the cells that it named
+            continue
+        if first and last:
+            found += range(first, min(last, first + 1000) + 1)
+    return found
 
 
 def _damaged(path: Path, reason: Exception) -> SheetUnreadable:
@@ -74,7 +105,11 @@ def _damaged(path: Path, reason: Exception) -> SheetUnreadable:
 
 def _choose_sheet(path: Path, names: list[str], sheet: int | str | None, hidden: set[str], filled: set[str]) -> str:
     if not names:
-        raise SheetUnreadable("The workbook has no sheet with cells", where=str(path))
+        raise SheetUnreadable(
+            "The workbook has no sheet with cells",
+            where=str(path),
+            next_step="A workbook of charts alone has no rows; name another file.",
+        )
     if sheet is None:
         visible = [name for name in names if name not in hidden] or names
         return next((name for name in visible if name in filled), visible[0])
@@ -163,9 +198,13 @@ def _read_cached(stream: BinaryIO, name: str, grid: Grid) -> None:
         last = max(row for row, _ in grid.formulas) + 1
         for row in sheet.iter_rows(min_row=first, max_row=last):
             for cell in row:
-                if cell.value is None or (cell.row - 1, cell.column - 1) not in grid.formulas:
+                # A formula that gave an empty text has a type and no value; one that was never calculated has neither.
+                is_empty_text = cell.value is None and cell.data_type == "str"
+                if cell.value is None and not is_empty_text:
                     continue
-                place = cell.row - 1, cell.column - 1
+                place = int(cell.row or 1) - 1, int(cell.column or 1) - 1
+                if place not in grid.formulas:
+                    continue
                 value = cell.value
                 if cell.data_type == "e":
                     value = CellError(value)
@@ -211,7 +250,7 @@ def read_xls(path: Path, sheet: int | str | None) -> Grid:
     except MemoryError:
         raise
     except Exception as reason:  # a damaged workbook can make the reader raise anything
-        raise _damaged(path, reason) from reason
+        raise _damaged(path, reason) from None
     _note_sheets(grid, names, sheet, hidden, filled)
     return grid
 

@@ -124,13 +124,13 @@ def test_what_waits_together_is_committed_together(tmp_path):
     """A thousand marks that are awaited at once need far fewer transactions."""
     ledger = Ledger.at(tmp_path)
     book = make_book(tmp_path, 1000)
-    before = ledger.commits
+    before = ledger.writer.commits
 
     async def many() -> None:
         await asyncio.gather(*(book.record(event(row, RowState.INITIATING)) for row in range(1000)))
 
     asyncio.run(many())
-    assert ledger.commits - before < 100
+    assert ledger.writer.commits - before < 100
     assert book.counts() == {"queued": 1000}
 
 

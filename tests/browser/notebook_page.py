@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,39 @@ _SAVE = {
     "lab": "() => window.jupyterapp.commands.execute('docmanager:save')",
     "classic": "() => Jupyter.notebook.save_notebook()",
 }
+
+
+_NAMELESS = """inside => [...document.querySelectorAll(`${inside} :is(input, select, textarea, button, [role])`)]
+    .filter(each => each.offsetParent && each.type !== 'file')
+    .filter(each => !(each.ariaLabel || each.title || each.textContent.trim() || each.labels?.[0]?.textContent.trim()))
+    .map(each => each.outerHTML.slice(0, 200))"""
+_FOCUSED = """() => { const at = document.activeElement;
+    return at?.labels?.[0]?.textContent || at?.innerText || at?.title || at?.tagName || '' }"""
+# Contrast as WCAG 2 defines it, of every text node of ours, with opacity and see-through backgrounds reckoned in.
+_FAINTEST = """inside => {
+    const read = text => { const n = text.match(/[\\d.]+/g).map(Number); return [n[0], n[1], n[2], n[3] ?? 1] }
+    const over = (top, below, a) => [0, 1, 2].map(at => top[at] * a + below[at] * (1 - a))
+    const light = rgb => { const [r, g, b] = rgb.map(c => { c /= 255;
+        return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4 }); return 0.2126 * r + 0.7152 * g + 0.0722 * b }
+    const ground = at => { if (!at) return [255, 255, 255]
+        const c = read(getComputedStyle(at).backgroundColor)
+        return c[3] === 1 ? c.slice(0, 3) : over(c, ground(at.parentElement), c[3]) }
+    let worst = [99, '']
+    for (const each of document.querySelectorAll(`${inside} :is(.opus-nb, [class*=opus-nb-], .widget-label)`)) {
+        const walker = document.createTreeWalker(each, NodeFilter.SHOW_TEXT)
+        for (let node; node = walker.nextNode();) {
+            const at = node.parentElement
+            if (!node.textContent.trim() || !at.offsetParent || at.closest('button, style, option, textarea')) continue
+            let opacity = 1
+            for (let up = at; up; up = up.parentElement) opacity *= getComputedStyle(up).opacity
+            const below = ground(at), c = read(getComputedStyle(at).color)
+            const [a, b] = [light(over(c, below, c[3] * opacity)), light(below)].sort((x, y) => y - x)
+            const contrast = (a + 0.05) / (b + 0.05)
+            if (contrast < worst[0]) worst = [contrast, node.textContent.trim().slice(0, 80)]
+        }
+    }
+    return worst
+}"""
 
 
 class NotebookPage:
@@ -62,7 +97,7 @@ class NotebookPage:
         """Run all cells; returns at once."""
         if self._way == "classic":
             # The widget manager of that age has to be there before the first widget is.
-            self.page.wait_for_timeout(1500)
+            self.page.wait_for_function("() => Jupyter.notebook.kernel.widget_manager !== undefined")
             self.page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
         else:
             self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
@@ -71,15 +106,31 @@ class NotebookPage:
         """Everything that stands in the outputs."""
         return "\n".join(self.page.locator(self._outputs).all_inner_texts())
 
-    def sees(self, pattern: str, *, timeout_s: float = 20.0) -> str:
+    def sees(self, pattern: str, *, timeout_s: float = 60.0) -> str:
         """Wait until an output matches; return what matched."""
-        regex = f"/{pattern}/"
+        found = f".map(each => each.innerText.match(/{pattern}/)?.[0]).find(Boolean)"
+        handle = self.page.wait_for_function(
+            f"() => [...document.querySelectorAll('{self._outputs}')]{found}", timeout=timeout_s * 1000
+        )
+        return str(handle.json_value())
+
+    def sees_no(self, pattern: str, *, timeout_s: float = 60.0) -> None:
+        """Wait until no output matches any more."""
         self.page.wait_for_function(
-            f"() => [...document.querySelectorAll('{self._outputs}')].some(each => {regex}.test(each.innerText))",
+            f"() => ![...document.querySelectorAll('{self._outputs}')].some(each => /{pattern}/.test(each.innerText))",
             timeout=timeout_s * 1000,
         )
-        found = re.search(pattern, self.text())
-        return "" if found is None else found[0]
+
+    def sees_the_end(self) -> None:
+        """Wait until the monitor has made room for its picture."""
+        self.page.wait_for_function("() => !document.querySelector('.opus-nb-monitor')", timeout=60_000)
+
+    def until(self, said: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
+        """Wait for something that the page does not show."""
+        end = time.monotonic() + timeout_s
+        while not said():
+            assert time.monotonic() < end, f"it did not happen within {timeout_s} s: {self.text()}"
+            self.page.wait_for_timeout(50)
 
     def button(self, label: str) -> Locator:
         """The button that begins like this."""
@@ -109,10 +160,7 @@ class NotebookPage:
         path = self.server.notebooks / f"{self.name}.ipynb"
         before = path.stat().st_mtime_ns
         self.page.evaluate(_SAVE[self._way])
-        for _ in range(100):
-            if path.stat().st_mtime_ns != before:
-                break
-            self.page.wait_for_timeout(50)
+        self.until(lambda: path.stat().st_mtime_ns != before and path.read_text(encoding="utf-8").endswith("}\n"))
         saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return saved
 
@@ -122,6 +170,27 @@ class NotebookPage:
         self.page.evaluate(f"() => window.jupyterapp.commands.execute('apputils:change-theme', {{theme: '{theme}'}})")
         self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{str(not on).lower()}'")
         self.page.wait_for_timeout(400)
+
+    def nameless(self, inside: str) -> list[str]:
+        """The controls below something that a screen reader could not name."""
+        found: list[str] = self.page.evaluate(_NAMELESS, inside)
+        return found
+
+    def tab_to(self, label: str) -> list[str]:
+        """Press Tab until a button that begins like this has the focus; return what had it on the way."""
+        passed: list[str] = []
+        for _ in range(120):
+            self.page.keyboard.press("Tab")
+            said = self.page.evaluate(_FOCUSED)
+            if re.match(rf"\s*{label}", said):
+                return passed
+            passed.append(said)
+        raise AssertionError(f"{label} cannot be reached by Tab: {passed}")
+
+    def faintest(self, inside: str) -> tuple[float, str]:
+        """The lowest contrast of any text of ours below something, and that text."""
+        contrast, text = self.page.evaluate(_FAINTEST, inside)
+        return float(contrast), str(text)
 
     def picture(self, path: Path, inside: str) -> None:
         """Keep a picture of the output that holds something."""

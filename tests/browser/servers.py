@@ -140,6 +140,15 @@ class NotebookServer:
         nbformat.write(book, path)
         return path
 
+    def export(self, name: str) -> Path:
+        """Export a notebook as HTML, as it lies on disk."""
+        command = [str(environments.python_of("lab")), "-m", "nbconvert", "--to", "html", f"{name}.ipynb"]
+        done = subprocess.run(
+            command, cwd=self.notebooks, env=self._environ(), capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return self.notebooks / f"{name}.html"
+
     def close(self) -> None:
         """End it and its kernels."""
         self.stop_kernels()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+PLACES = [("lab", "newest"), ("lab", "older"), ("notebook", "newest"), ("notebook", "older"), ("classic", "colab")]
 SETUP = """
 import pandas as pd, opus_nb
 from opus_nb.sandbox.workflows import CLAIM_TRIAGE_ID
@@ -19,13 +20,13 @@ print(opus.base_url)
 """
 
 
-@pytest.mark.parametrize(("app", "kernel"), [("lab", "newest"), ("lab", "older"), ("classic", "colab")])
+@pytest.mark.parametrize(("app", "kernel"), PLACES)
 def test_choosing_a_column_shows_its_consequences(open_notebook, app, kernel):
     """Samples as they would be sent, bad cells, rows ready; a constant; then the plan of it runs."""
     cells = [SETUP, "mapper = wf.map(df)\nmapper"]
     page = open_notebook(app, kernel, cells)
     page.run_all()
-    page.field("Line of business *").wait_for(timeout=20_000)
+    page.field("Line of business *").wait_for(timeout=60_000)
     page.field("Line of business *").select_option(label="Branch")
     page.sees("Motor, Travel, Liability")
     page.field("Date of loss *").select_option(label="Day")

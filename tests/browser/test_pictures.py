@@ -85,6 +85,8 @@ def keep(page: Any, folder: Path, name: str, inside: str) -> None:
         page.dark(theme == "dark")
         path = folder / f"{name}-{theme}.png"
         page.picture(path, inside)
+        contrast, text = page.faintest(inside)
+        assert contrast >= 4.5, (theme, contrast, text)
         assert 10_000 < path.stat().st_size < LARGEST_BYTES, path.stat().st_size
     page.dark(False)
 
@@ -101,10 +103,12 @@ def test_the_job(open_notebook, folder):
     """What came of it: results as a table, the audit as a timeline."""
     page = open_notebook("lab", "newest", [JOB, "form"])
     page.run_all()
-    page.field("Claim reference *").wait_for(timeout=20_000)
+    page.field("Claim reference *").wait_for(timeout=60_000)
     page.button("Run").click()
-    page.sees("Settle automatically", timeout_s=20)
-    page.page.wait_for_timeout(800)
+    page.sees("Settle automatically")
+    page.sees("Audit")
+    page.button("Get files").click()
+    page.sees("1 files: 1 done")
     keep(page, folder, "job", ".on-card")
 
 
@@ -124,4 +128,4 @@ def test_the_monitor(open_notebook, folder):
     page.sees(r"[4-9]\d of 160 rows ended", timeout_s=60)
     keep(page, folder, "monitor", ".opus-nb-monitor")
     page.button("Cancel").click()
-    page.page.wait_for_function("() => !document.querySelector('.opus-nb-monitor')", timeout=30_000)
+    page.sees_the_end()

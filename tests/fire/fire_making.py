@@ -338,7 +338,8 @@ def live(order: Mapping[str, Any]) -> dict[str, Any]:
     kill = order.get("kill") or {}
     commits = {"begun": 0, "done": 0}
     ledger = rig.ledger
-    commit, tell = ledger._commit, ledger._tell
+    writer = ledger.writer
+    commit, tell = writer.commit, writer.tell
 
     def count_commit(connection: Any, batch: Any) -> None:
         commits["begun"] += 1
@@ -365,7 +366,7 @@ def live(order: Mapping[str, Any]) -> dict[str, Any]:
     if not Book.exists(ledger, "fire"):
         rig.record(len(rows))
     # Counted from here: the run is there, its rows are not.
-    ledger._commit, ledger._tell = count_commit, count_told  # type: ignore[method-assign]
+    writer.commit, writer.tell = count_commit, count_told  # type: ignore[method-assign]
     recorded = rig.book.record_of_run.recorded == len(rows)
     runner = rig.begin(None if recorded else rows)
     loop.wait_for(runner.over(), timeout_s=20)

@@ -393,7 +393,7 @@ def test_killed(
 
     if request_ == "search":
         # Every first answer is lost, so that each child searches.
-        fire_sandbox.fault("initiate", "lost_after", probability=0.5)
+        fire_sandbox.fault("initiate", "lost_after")
     try:
         assert nursery.until_survived(kill_at) > 1
     finally:

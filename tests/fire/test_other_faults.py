@@ -250,7 +250,7 @@ def test_a_full_disk_halts_and_every_mark_is_true(rig: Rig) -> None:
     rig.limits.max_concurrency = 1
     ledger = rig.ledger
     full = threading.Event()
-    commit = ledger._commit
+    commit = ledger.writer.commit
 
     def commit_on_full_disk(connection: sqlite3.Connection, batch: Any) -> None:
         if rig.door.passed["execute"] >= 2 and not full.is_set():
@@ -263,7 +263,7 @@ def test_a_full_disk_halts_and_every_mark_is_true(rig: Rig) -> None:
             batch[0].statements = [*batch[0].statements, bulky]
         commit(connection, batch)
 
-    ledger._commit = commit_on_full_disk  # type: ignore[method-assign]
+    ledger.writer.commit = commit_on_full_disk  # type: ignore[method-assign]
     loop.wait_for(rig.begin(rig.rows(6)).over(), timeout_s=20)
     failure = rig.runner.failure()
     assert isinstance(failure, LedgerError)

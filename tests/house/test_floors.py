@@ -51,8 +51,28 @@ def test_every_room_stands_on_a_floor(root: Path) -> None:
     there = {
         path.stem for path in (root / "opus_nb").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
-    assert there - named == {"__init__", "sandbox"}
+    assert there - named == {"__init__"}
     assert named - there == set()
+
+
+def test_the_sandbox_shares_no_module_with_what_it_imitates(graph: grimp.ImportGraph) -> None:
+    """Whatever rooms are added: it imports its own modules and nobody else's, so one cannot hide the other's faults."""
+    own = {module for module in graph.modules if f"{module}.".startswith("opus_nb.sandbox.")}
+    assert len(own) > 10
+    assert {module: graph.find_modules_directly_imported_by(module) - own for module in own} == {
+        module: set() for module in own
+    }
+
+
+def test_what_does_the_work_never_leans_on_the_sandbox(graph: grimp.ImportGraph) -> None:
+    """Only the two doors that start one know that there is a sandbox."""
+    who = graph.find_modules_that_directly_import("opus_nb.sandbox") | {
+        module
+        for inner in graph.find_descendants("opus_nb.sandbox")
+        for module in graph.find_modules_that_directly_import(inner)
+    }
+    rooms = {module.split(".")[1] for module in who if module.count(".")}
+    assert rooms <= {"sandbox", "opus", "cli"}
 
 
 def test_no_module_is_a_drawer_or_too_large(root: Path) -> None:

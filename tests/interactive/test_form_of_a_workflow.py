@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ import opus_nb
 from opus_nb.errors import MappingError, SettingsError, SheetUnreadable
 from opus_nb.job import LocalFile
 from opus_nb.sandbox.workflows import CLAIM_TRIAGE_ID, QUICKSTART_ID
-from opus_nb.screen import form as form_module
+from opus_nb.screen import sending
 
 
 @pytest.fixture
@@ -45,8 +46,8 @@ def claim(tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def quick_reader(monkeypatch):
     """Presses in tests follow each other without time to read."""
-    monkeypatch.setattr(form_module, "_READ_S", 0.0)
-    monkeypatch.setattr(form_module, "_LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(sending, "_READ_S", 0.0)
+    monkeypatch.setattr(sending, "_LOOK_EVERY_S", 0.02)
 
 
 def executions(workflow: opus_nb.Workflow) -> int:
@@ -54,12 +55,20 @@ def executions(workflow: opus_nb.Workflow) -> int:
     return int(workflow._opus.sandbox.books(summary=True)["executions"])
 
 
+def until(said: Any) -> None:
+    """Wait for something that a thread of the form does."""
+    end = time.monotonic() + 20
+    while not said():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
 def press(form: Any, *, until: str = "completed") -> None:
     """Press Run and wait until the form is free again and its card says what is expected."""
-    form._run_button.click()
+    form._sending.button.click()
     end = time.monotonic() + 20
-    while form._busy.locked() or until not in form._card.value:
-        assert time.monotonic() < end, (form._said.value, form._card.value)
+    while form._sending.busy.locked() or until not in form._sending.card.value:
+        assert time.monotonic() < end, (form._sending.said.value, form._sending.card.value)
         time.sleep(0.01)
 
 
@@ -83,12 +92,12 @@ def test_a_bad_row_is_shown_as_it_is_and_can_be_mended_and_sent(claims, claim, t
     assert amount.value == "lots"
     assert "lots" in form._problems["claimed_amount"].value
     assert "3 April 2025 or 4 March 2025" in form._problems["date_of_loss"].value
-    form._run_button.click()
-    assert "Nothing was sent" in form._said.value
+    form._sending.button.click()
+    assert "Nothing was sent" in form._sending.said.value
     form.value = {"Claimed amount": 1250.5, "Date of loss": "2025-03-04"}
     press(form)
     assert executions(claims) == 1
-    assert "Settle automatically" in form._card.value
+    assert "Settle automatically" in form._sending.card.value
 
 
 def test_a_frame_of_one_row_is_a_row_and_two_rows_are_none(claims, claim, tmp_path):
@@ -106,7 +115,7 @@ def test_the_sheets_checks_are_the_forms_checks(claims, claim, tmp_path):
     (tmp_path / "scan.pdf").write_bytes(b"<!doctype html><title>Not found</title>")
     form = claims.form(claim, files_root=tmp_path)
     form.value = {"Claim form": str(tmp_path / "scan.pdf")}
-    form._run_button.click()
+    form._sending.button.click()
     assert "is named PDF and holds HTML" in form._problems["claim_form"].value
     assert executions(claims) == 0
 
@@ -118,21 +127,23 @@ def test_equal_inputs_are_never_sent_twice_by_accident(claims, claim, tmp_path):
     assert executions(claims) == 1
     press(form)
     assert executions(claims) == 1
-    assert re.search(r"Nothing was sent: these inputs were sent already, as job \w+ \(completed\)", form._said.value)
-    assert form._run_button.description == "Buy a new job"
+    assert re.search(
+        r"Nothing was sent: these inputs were sent already, as job \w+ \(completed\)", form._sending.said.value
+    )
+    assert form._sending.button.description == "Buy a new job"
     form.value = {"Remarks": "look again"}
-    assert form._run_button.description == "Run"
+    assert form._sending.button.description == "Run"
     form.value = {"Remarks": ""}
     press(form)
-    assert form._run_button.description == "Buy a new job"
+    assert form._sending.button.description == "Buy a new job"
     press(form)
     assert executions(claims) == 2
-    assert form._run_button.description == "Run"
+    assert form._sending.button.description == "Run"
 
 
 def test_a_double_click_buys_one_job(claims, claim, tmp_path, monkeypatch):
     """A press that follows faster than anybody reads is no confirmation."""
-    monkeypatch.setattr(form_module, "_READ_S", 60.0)
+    monkeypatch.setattr(sending, "_READ_S", 60.0)
     form = claims.form(claim, files_root=tmp_path)
     press(form)
     for _ in range(4):
@@ -146,14 +157,14 @@ def test_another_form_and_another_kernel_know_the_job_too(claims, claim, tmp_pat
     other = claims.form(claim, files_root=tmp_path)
     press(other)
     assert executions(claims) == 1
-    assert "sent already" in other._said.value
+    assert "sent already" in other._sending.said.value
 
 
 def test_a_job_that_was_left_running_is_followed_to_its_end(claims, claim, tmp_path):
     """The kernel died while it ran: the next form finds it, watches it, and buys nothing."""
     form = claims.form(claim, files_root=tmp_path)
     claims._opus.sandbox.fault("status", "error", status=503, times=1000)
-    form._run_button.click()
+    form._sending.button.click()
     end = time.monotonic() + 10
     while not executions(claims):
         assert time.monotonic() < end
@@ -164,7 +175,7 @@ def test_a_job_that_was_left_running_is_followed_to_its_end(claims, claim, tmp_p
     claims._opus.sandbox.faults_clear()
     other = claims.form(claim, files_root=tmp_path)
     press(other)
-    assert "sent already" in other._said.value
+    assert "sent already" in other._sending.said.value
     assert executions(claims) == 1
 
 
@@ -176,7 +187,7 @@ def test_a_row_of_a_run_is_known_by_the_form(claims, claim, tmp_path):
     form = claims.form(df.iloc[1], files_root=tmp_path)
     press(form, until="CL-8")
     assert executions(claims) == 2
-    assert "of run &#x27;batch&#x27;" in form._said.value
+    assert "of run &#x27;batch&#x27;" in form._sending.said.value
     (tmp_path / "form.txt").write_text("Claim CL-8, another story.")
     press(form)
     assert executions(claims) == 3
@@ -186,7 +197,7 @@ def test_the_job_is_followed_to_results_and_audit(claims, claim, tmp_path):
     """Results by output name, a file at Opus as text and no link, the audit as a timeline with a bar per node."""
     form = claims.form(claim, files_root=tmp_path)
     press(form)
-    card = form._card.value
+    card = form._sending.card.value
     assert "Settlement letter" in card
     assert "a file at Opus" in card
     assert "<a href" not in card
@@ -200,7 +211,7 @@ def test_a_refusal_of_the_service_is_told_and_the_form_stays_usable(claims, clai
     form = claims.form(claim, files_root=tmp_path)
     press(form, until="failed")
     assert executions(claims) == 0
-    assert not form._run_button.disabled
+    assert not form._sending.button.disabled
 
 
 def test_copied_python_runs_and_finds_the_same_job(claims, claim, tmp_path):
@@ -244,7 +255,7 @@ def test_every_kind_of_the_quickstart_goes_through(opus, tmp_path):
         "FileInput(Multiple)": [str(paper)],
     }
     press(form)
-    assert "score" in form._card.value
+    assert "score" in form._sending.card.value
     assert executions(workflow) == 1
 
 
@@ -278,3 +289,34 @@ def test_a_column_that_does_not_exist_is_refused(claims, claim):
     """As in wf.plan."""
     with pytest.raises(MappingError, match="nope"):
         claims.form(claim, columns={"Claimed amount": "nope"})
+
+
+def test_the_files_of_a_job_come_here_by_a_button_and_are_links_then(claims, claim, tmp_path, monkeypatch):
+    """Their addresses at Opus open for nobody; what the card links to is a file that is there."""
+    monkeypatch.chdir(tmp_path)
+    form = claims.form(claim, files_root=tmp_path)
+    assert form._sending.files_button.layout.display == "none"
+    press(form)
+    button = form._sending.files_button
+    until(lambda: button.layout.display == "")
+    button.click()
+    until(lambda: "<a href" in form._sending.card.value)
+    (href,) = re.findall(r'<a href="([^"]+)"', form._sending.card.value)
+    (path,) = (tmp_path / "opus-files" / form.job.job.id).glob("*.pdf")
+    assert tmp_path / unquote(href) == path
+    assert path.read_bytes().startswith(b"%PDF")
+    until(lambda: not button.disabled)
+    assert "1 files: 1 done" in form._sending.said.value
+    assert executions(claims) == 1
+
+
+def test_files_that_cannot_be_fetched_are_told(claims, claim, tmp_path, monkeypatch):
+    """A folder that cannot be made is said beside the buttons, and the card stays."""
+    (tmp_path / "opus-files").write_text("in the way")
+    monkeypatch.chdir(tmp_path)
+    form = claims.form(claim, files_root=tmp_path)
+    press(form)
+    form._sending.files_button.click()
+    until(lambda: "cannot be written to" in form._sending.said.value)
+    assert "a file at Opus" in form._sending.card.value
+    until(lambda: not form._sending.files_button.disabled)

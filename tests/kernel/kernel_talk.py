@@ -162,6 +162,10 @@ class KernelTalk:
         """Wait until some widget shows these words."""
         return self.hear(timeout_s, lambda: words in self.screen())
 
+    def streams(self) -> list[str]:
+        """What cells have printed since the screen was last forgotten."""
+        return [each["content"]["text"] for each in self.heard if each["msg_type"] == "stream"]
+
     def forget(self) -> None:
         """A page that was closed: nothing on the screen, nothing heard."""
         self.hear(0.2)

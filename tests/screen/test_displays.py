@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import fcntl
 import io
+import os
+import struct
+import termios
 import threading
 import time
 import warnings
@@ -13,6 +18,7 @@ import pytest
 from screen_making import FakeRun, make_event
 
 from opus_nb.errors import SettingsError
+from opus_nb.saying import say
 from opus_nb.screen import monitor as monitor_module
 from opus_nb.screen.display import Silent, open_display
 from opus_nb.screen.environment import Environment
@@ -352,6 +358,63 @@ class TestTerminal:
         assert "3/60" in screen.getvalue()
         assert "3 failed" in screen.getvalue()
         assert screen.getvalue().endswith("\n")
+
+    @pytest.mark.parametrize("columns", [0, 60, 200])
+    def test_a_bar_fits_the_terminal_also_where_that_says_it_has_no_columns(self, run, tally, monkeypatch, columns):
+        """Some report 0 columns: the bar then takes what COLUMNS says, and never runs over the line."""
+        monkeypatch.setenv("COLUMNS", "70")
+        with real_terminal(columns) as (screen, read):
+            monkeypatch.setattr("sys.stderr", screen)
+            view = TerminalView(title="claims-2025-q4", tally=tally, controls=run.controls, environment=HERE)
+            view.show()
+            fail_some(tally)
+            view.paint_now()
+            view._bar.close()
+            painted = [each for line in read().split("\n") for each in line.split("\r") if "%|" in each]
+            view.close()
+        assert painted
+        assert max(map(len, painted)) <= (columns or 70)
+
+    def test_a_sentence_stands_above_the_bar_and_not_in_it(self, run, tally, monkeypatch):
+        """What is said while a bar is on the screen has a line of its own, and the bar goes on below."""
+        with real_terminal(100) as (screen, read):
+            monkeypatch.setattr("sys.stderr", screen)
+            view = TerminalView(title="claims", tally=tally, controls=run.controls, environment=HERE)
+            view.show()
+            say("Interrupted: nothing more is submitted.")
+            view.paint_now()
+            told = read()
+            view.close()
+        line = next(each for each in told.split("\n") if "Interrupted" in each)
+        assert line.split("\r")[-2 if line.endswith("\r") else -1] == "Interrupted: nothing more is submitted."
+        assert "claims:" in told.split("Interrupted")[1]
+
+    def test_a_log_says_nothing_twice(self, run, monkeypatch):
+        """A run of which half is known: one line when it is shown, none more for waiting."""
+        log = io.StringIO()
+        monkeypatch.setattr("sys.stderr", log)
+        tally = Tally({"completed": 30, "queued": 30})
+        view = TerminalView(title="claims", tally=tally, controls=run.controls, environment=HERE)
+        view.show()
+        view.hold("wait")
+        view.paint_now()
+        assert len(log.getvalue().splitlines()) == 1
+        view.close()
+
+
+@contextlib.contextmanager
+def real_terminal(columns):
+    """A terminal of that width, and a function that reads what was written to it."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with open(slave, "w", encoding="utf-8", buffering=1) as screen:
+
+        def read():
+            screen.flush()
+            return os.read(master, 100_000).decode().replace("\r\n", "\n")
+
+        yield screen, read
+    os.close(master)
 
 
 class TestOpening:

@@ -238,23 +238,23 @@ class TestRunning:
 
     def test_nothing_is_sent_while_something_is_wrong(self, form, sent):
         """All problems at once, and no job."""
-        form._run_button.click()
+        form._sending.button.click()
         assert sent.values == []
-        assert "Nothing was sent" in form._said.value
+        assert "Nothing was sent" in form._sending.said.value
         assert "required" in form._problems["v_name"].value
 
     def test_one_press_is_one_job_and_a_second_press_none(self, form, sent):
         """While a job is on its way, Run does nothing more."""
         form.value = {"v_name": "Ana"}
-        form._run_button.click()
+        form._sending.button.click()
         form.run()
-        until(lambda: "1 of 4 nodes" in form._card.value)
+        until(lambda: "1 of 4 nodes" in form._sending.card.value)
         form.run()
-        assert "still on its way" in form._said.value
+        assert "still on its way" in form._sending.said.value
         sent.job.done.set()
-        until(lambda: not form._run_button.disabled)
+        until(lambda: not form._sending.button.disabled)
         assert sent.values == [{"v_name": "Ana", "v_amount": 12.5}]
-        assert "fine &lt;b&gt;" in form._card.value
+        assert "fine &lt;b&gt;" in form._sending.card.value
 
     def test_what_submit_raises_is_shown(self, caplog):
         """A refusal of the service is told in the form, and Run can be pressed again."""
@@ -264,8 +264,8 @@ class TestRunning:
 
         form = Form(Schema((SCHEMA["v_note"],)), title="x", submit=submit, environment=HERE)
         form.run()
-        until(lambda: not form._run_button.disabled)
-        assert "the key is not accepted" in form._said.value
+        until(lambda: not form._sending.button.disabled)
+        assert "the key is not accepted" in form._sending.said.value
 
     def test_where_cells_are_not_repainted_run_stays_until_the_end(self, sent):
         """On Colab the press itself holds until the job is over."""
@@ -273,7 +273,7 @@ class TestRunning:
         place = Environment("Google Colab", "widget", False, "")
         form = Form(Schema((SCHEMA["v_note"],)), title="x", submit=lambda _: sent.job, environment=place)
         form.run()
-        assert "completed" in form._card.value
+        assert "completed" in form._sending.card.value
 
     def test_a_check_from_outside_is_shown_beside_the_field(self, sent):
         """What only the sheet's rules know stops the job as well."""
@@ -482,9 +482,9 @@ def test_the_card_of_an_ended_job_stays_on_the_page_as_plain_html(form, sent, pa
     """Beside the widget and under an id of its own, so that a saved notebook has it."""
     form._ipython_display_()
     form.value = {"v_name": "Ana"}
-    form._run_button.click()
+    form._sending.button.click()
     sent.job.done.set()
-    until(lambda: form._card.value == "" and not form._busy.locked())
+    until(lambda: form._sending.card.value == "" and not form._sending.busy.locked())
     widget, card = page.outputs.values()
     assert WIDGET in widget[-1]
     assert "completed" in card[-1]["text/html"]

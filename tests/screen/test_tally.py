@@ -218,3 +218,47 @@ def test_threads_do_not_lose_a_row():
         thread.join()
     assert dict(tally.snapshot().counts) == {"completed": 800}
     assert tally.snapshot().is_over
+
+
+def test_what_opus_refused_or_never_got_is_not_spent():
+    """From executing back to initiated, or to a refusal: nothing is charged; an uncertain row may be."""
+    tally = Tally({"queued": 3}, price_per_job=2.0)
+    walk(tally, 0, *WAY[:5], "initiated")
+    assert (tally.snapshot().price_spent, tally.snapshot().price_expected) == (0.0, 6.0)
+    walk(tally, 0, "initiated", "executing", "failed")
+    assert tally.snapshot().price_spent == 0.0
+    walk(tally, 1, *WAY[:5], "uncertain")
+    assert tally.snapshot().price_spent == 2.0
+
+
+def test_what_was_spent_and_begun_before_counts_for_the_run():
+    """A run that goes on has its whole price and its whole time; rates are those of now."""
+    clock = Clock(5000.0)
+    tally = Tally({"completed": 4, "queued": 1}, price_per_job=2.0, price_spent=8.0, began=1000.0, clock=clock)
+    said = tally.snapshot()
+    assert (said.price_spent, said.price_expected, said.elapsed_s) == (8.0, 10.0, 4000.0)
+    walk(tally, 4, *WAY[:6])
+    clock.now = 5060.0
+    walk(tally, 4, "running", "completed")
+    assert tally.snapshot().rate_per_min == pytest.approx(1.0)
+    tally.recall_change(2000.0)
+    assert tally.snapshot().elapsed_s == 1000.0
+
+
+def test_what_happened_before_is_recalled_without_counting():
+    """Since when a row waits, and which failure is the newest; a row that has moved on is left alone."""
+    tally = Tally({"queued": 4})
+    tally.observe(make_event(0, "planned", "waiting", at=900.0, job_id="7"))
+    tally.observe(make_event(1, "planned", "failed", at=900.0, error="late"))
+    tally.observe(make_event(2, "planned", "failed", at=900.0, error="early"))
+    tally.observe(make_event(3, "planned", "completed", at=900.0))
+    before = dict(tally.snapshot().counts)
+    tally.recall(make_event(0, "waiting", "waiting", at=100.0, job_id="7"))
+    tally.recall(make_event(2, "failed", "failed", at=200.0, error="early"))
+    tally.recall(make_event(1, "failed", "failed", at=300.0, error="late"))
+    tally.recall(make_event(3, "running", "running", at=50.0))
+    said = tally.snapshot()
+    assert dict(said.counts) == before
+    assert [note.since for note in said.waiting] == [100.0]
+    assert [(group.example, group.count) for group in said.failures] == [("late", 1), ("early", 1)]
+    assert said.running == ()

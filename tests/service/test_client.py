@@ -11,7 +11,7 @@ import pytest
 
 import opus_nb
 from opus_nb import loop
-from opus_nb.errors import NotFound, ReplyUnreadable, RequestRefused, SettingsError
+from opus_nb.errors import NotFound, ReplyUnreadable, RequestRefused, ServiceTrouble, SettingsError
 from opus_nb.sandbox import Input, Node, Output, WorkflowDefinition, workflow
 from opus_nb.service.api import DownloadAddress, InitiateParameters, JobApi, ResultsReply, UploadAddress
 from opus_nb.service.cases import CaseClient
@@ -74,7 +74,8 @@ def test_one_job_from_its_workflow_to_its_audit(opus: opus_nb.Opus, generation: 
     assert "Shout" in str(ask(client.fetch_audit(job_id)))
     detail = ask(client.fetch_detail(job_id))
     assert detail is None if generation == "cases" else detail["title"] == "One"
-    assert ask(client.find_jobs("One")) == ([] if generation == "cases" else ask(opus.client.find_jobs("One")))
+    found = ask(client.find_jobs("One"))
+    assert found is None if generation == "cases" else job_id in found
 
 
 @pytest.mark.parametrize("family", ["client", "cases"])
@@ -118,10 +119,30 @@ def test_routes_that_are_not_there(opus: opus_nb.Opus) -> None:
     """A list of workflows may be empty; a search that is gone is an error for who asks, and nothing for the engine."""
     opus.sandbox.fault("list", "error", status=404, message="Cannot GET /workflow/private", times=1)
     assert ask(opus.client.fetch_workflows()) == []
-    opus.sandbox.fault("search", "error", status=404, message="Cannot GET /job/search", times=2)
+    opus.sandbox.fault("search", "error", status=404, message="Cannot GET /job/search", times=1)
     with pytest.raises(NotFound):
         ask(opus.client.search_jobs())
-    assert ask(opus.client.find_jobs("many")) == []
+
+
+@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize("html", [True, False], ids=["page", "json"])
+def test_a_search_that_is_not_there_is_asked_once(opus: opus_nb.Opus, status: int, html: bool) -> None:
+    """No answer is not an empty one; the route is not asked again until it has answered somebody."""
+    ask(opus.client.search_jobs(limit=1))
+    opus.sandbox.fault("search", "error", status=status, html=html, times=1)
+    before = opus.sandbox.books()["calls"]["search"]
+    assert [ask(opus.client.find_jobs("no such words")) for _ in range(3)] == [None] * 3
+    assert opus.sandbox.books()["calls"]["search"] == before + 1
+    ask(opus.client.search_jobs(limit=1))
+    assert ask(opus.client.find_jobs("no such words")) == []
+
+
+def test_a_search_in_trouble_is_no_answer_either(opus: opus_nb.Opus) -> None:
+    """A 5xx is raised, and asked again the next time."""
+    opus.sandbox.fault("search", "error", status=503, times=5)
+    with pytest.raises(ServiceTrouble):
+        ask(opus.client.find_jobs("no such words"))
+    assert ask(opus.client.find_jobs("no such words")) == []
 
 
 def test_the_placeholder_is_learned_per_family(opus: opus_nb.Opus) -> None:

@@ -200,13 +200,41 @@ def test_a_column_of_crosses_says_how_empty_cells_become_no(check: Check) -> Non
 
 
 def test_objects_are_put_together_from_their_columns() -> None:
-    """Missing members are left out; a row without any has no object; problems name the object's columns."""
+    """Missing members are left out; a row without any has no object; a problem names the very cell."""
     members = (make_field("str", "Email"), make_field("int", "Age"))
     schema = Schema((make_field("object", "Contact", members=members),))
     df = pd.DataFrame({"Contact.Email": ["a@b", None, "c@d"], "Contact.Age": ["41", None, "old"]})
     checked = run(df, schema)
     assert checked.columns["contact"] == [{"email": "a@b", "age": 41}, MISSING, MISSING]
-    assert checked.issues["column"].tolist() == ["Contact.*"]
+    assert checked.issues[["row", "column", "value"]].to_numpy().tolist() == [[2, "Contact.Age", "old"]]
+
+
+def test_a_missing_member_is_told_at_its_own_column() -> None:
+    """A required member whose cell is empty is an issue of that cell; one without a column is one of the object."""
+    members = (make_field("str", "Email", required=True), make_field("int", "Age", required=True))
+    schema = Schema((make_field("object", "Contact", members=members),))
+    df = pd.DataFrame({"Contact.Email": ["a@b"], "Contact.Age": [None]})
+    assert run(df, schema).issues["column"].tolist() == ["Contact.Age"]
+    assert run(df[["Contact.Email"]], schema).issues["column"].tolist() == ["Contact.*"]
+
+
+def test_a_list_is_put_together_from_numbered_columns() -> None:
+    """Empty cells are left out, a row without any has no list, and items are cast like those of one cell."""
+    schema = Schema((make_field("array", "Tags", item=make_field("int", "item")),))
+    df = pd.DataFrame({"Tag 1": [1, 2, None], "Tag 2": ["3", None, None], "Tag 3": [None, "x", None]})
+    checked = run(df, schema)
+    assert checked.columns["tags"] == [[1, 3], MISSING, MISSING]
+    assert checked.issues[["row", "column", "code"]].to_numpy().tolist() == [
+        [1, "Tag 1 + Tag 2 + Tag 3", "not_a_number"]
+    ]
+    assert "item 2" in checked.issues["problem"][0]
+
+
+def test_a_workflow_without_inputs_is_said_once() -> None:
+    """Every row would start the same job; that no column feeds anything needs no words for each."""
+    checked = run(pd.DataFrame({"a": [1, 2], "b": [3, 4]}), Schema(()))
+    assert checked.issues["code"].tolist() == ["no_inputs"]
+    assert not checked.is_blocked
 
 
 def test_error_values_of_a_workbook_are_issues_in_every_kind(check: Check) -> None:

@@ -72,7 +72,7 @@ def test_all_problems_are_listed_on_a_sheet_of_their_own(claims: Path) -> None:
     """The list has the row as the spreadsheet counts."""
     book = fix_me(claims, read_sheet(claims))
     listed = list(book["opus_nb issues"].iter_rows(values_only=True))
-    assert listed[0][:2] == ("row in the sheet", "column")
+    assert listed[0][:2] == ("row", "column")
     assert (4, "Amount") in [row[:2] for row in listed]
     assert (5, "Id") in [row[:2] for row in listed]
 
@@ -192,6 +192,8 @@ def test_painted_problems_are_escaped_coloured_and_limited() -> None:
     assert html.count("<tr>") == 3
     assert "is no number" in html
     assert "∅" in html
-    assert "1 more rows" in paint_issues(df, checked.issues, checked.issue_positions, max_rows=1)
+    assert "1 more row;" in paint_issues(df, checked.issues, checked.issue_positions, max_rows=1)
+    assert "2 of 3 rows have problems" in html
+    assert "<small>✗ The cell is empty" in html
     good = run(df.iloc[2:])
     assert "No problems" in paint_issues(df.iloc[2:], good.issues, good.issue_positions)

@@ -103,6 +103,28 @@ def test_a_column_that_writes_both_ways_keeps_what_is_clear() -> None:
     assert codes(result) == ["ambiguous_number"]
 
 
+def test_numbers_that_are_clear_by_their_own_marks_are_read_and_the_mixture_is_said() -> None:
+    """1,250.50 and 1.250,50 can each mean one number only; that a column has both is worth a word."""
+    result = cast(["1,250.50", "1.250,50", "0,5"])
+    assert (result.values, codes(result)) == ([1250.5, 1250.5, 0.5], [])
+    assert [each.code for each in result.remarks] == ["both_decimal_marks"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "place", "told"),
+    [
+        (["1,250", "1,25", "12.5"], 0, "may be 1.25 or 1250"),
+        (["1,250", "1,25", "12.5"], 1, "looks like a decimal comma (1.25)"),
+        (["1,25"], 0, "looks like a decimal comma (1.25)"),
+    ],
+)
+def test_an_ambiguous_number_is_told_with_what_it_may_be(texts: list[str], place: int, told: str) -> None:
+    """Both readings where there are two, the one where there is one."""
+    problem = cast(texts).problems[place][0]
+    assert problem.code == "ambiguous_number"
+    assert told in problem.problem
+
+
 def test_three_decimals_after_a_dot_are_said() -> None:
     """1.250 alone is 1.25, and that is said, because it may be a thousand."""
     result = cast(["1.250"])

@@ -113,6 +113,24 @@ def test_formulas_give_their_cached_value_or_an_issue(tmp_path: Path) -> None:
     assert read_sheet(path)["Value"].tolist() == [2, "x"]
 
 
+def test_a_formula_that_gives_an_empty_text_is_an_empty_cell(tmp_path: Path) -> None:
+    """=IF(A2="","",1) that was calculated is no formula without a value."""
+    path = tmp_path / "a.xlsx"
+    save(path, [["Value", "n"], ['=IF(1=1,"","x")', 1], ["x", 2]])
+    _replace_part(path, "xl/worksheets/sheet1.xml", b'<c r="A2">', b'<c r="A2" t="str">')
+    assert read_sheet(path)["Value"].isna().tolist() == [True, False]
+
+
+def _replace_part(path: Path, name: str, old: bytes, new: bytes) -> None:
+    with zipfile.ZipFile(path) as archive:
+        parts = {each: archive.read(each) for each in archive.namelist()}
+    assert parts[name].count(old) == 1
+    parts[name] = parts[name].replace(old, new)
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, data in parts.items():
+            archive.writestr(each, data)
+
+
 def _put_cached_value(path: Path, value: str) -> None:
     parts = {}
     with zipfile.ZipFile(path) as archive:
@@ -216,13 +234,34 @@ def test_merged_cells_are_said_and_filled_on_request(tmp_path: Path) -> None:
 
 
 def test_blank_rows_are_left_out_and_a_total_is_said(tmp_path: Path) -> None:
-    """Blank rows inside are said, those at the end are not worth a word; a totals row stays and is said."""
+    """Blank rows inside and at the end are left out and said; a totals row stays and is said."""
     path = tmp_path / "a.xlsx"
     save(path, [["id", "amount"], ["1", 5], [], ["2", 6], ["Total", 11], [None, " "], []])
     df = read_sheet(path)
     assert df["id"].tolist() == ["1", "2", "Total"]
-    assert note_codes(df) == ["blank_rows", "totals_row"]
+    assert note_codes(df) == ["blank_rows", "trailing_blank_rows", "totals_row"]
+    assert "1 row below the last value (row 5)" in df.attrs["opus_nb"]["notes"][1]["problem"]
     assert df.attrs["opus_nb"]["row_spans"] == [[2, 1], [4, 2]]
+
+
+def test_rows_of_a_text_that_hold_only_separators_are_said(tmp_path: Path) -> None:
+    """What Excel leaves below a table in a csv is left out and said; a line break at the end is not worth a word."""
+    path = tmp_path / "a.csv"
+    path.write_text("id,name\n1,x\n,\n,\n")
+    df = read_sheet(path)
+    assert (len(df), note_codes(df)) == (1, ["trailing_blank_rows"])
+    path.write_text("id,name\n1,x\n\n")
+    assert note_codes(read_sheet(path)) == []
+
+
+def test_a_total_that_was_taken_away_is_not_said_any_more(tmp_path: Path) -> None:
+    """Who follows the advice of an issue is rid of it."""
+    path = tmp_path / "a.xlsx"
+    save(path, [["Value"], ["1"], ["Total"]])
+    df = read_sheet(path)
+    schema = Schema((make_field("str", "Value"),))
+    assert check_sheet(df, schema, map_columns(df, schema)).issues["code"].tolist() == ["totals_row"]
+    assert check_sheet(df.iloc[:-1], schema, map_columns(df, schema)).issues.empty
 
 
 def test_notes_become_issues(tmp_path: Path) -> None:
@@ -284,7 +323,8 @@ def test_a_text_is_read_whatever_its_encoding_and_delimiter(tmp_path: Path, text
     path.write_bytes(text.encode(encoding))
     df = read_sheet(path)
     assert df.to_dict("list") == {"id": ["007"], "name": ["Zoë"]}
-    assert note_codes(df) == (["encoding_assumed"] if encoding == "cp1252" else [])
+    said = {"cp1252": ["encoding_assumed"], "utf-8-sig": ["byte_order_mark"], "utf-16": ["byte_order_mark"]}
+    assert note_codes(df) == said.get(encoding, [])
 
 
 def test_every_cell_of_a_text_stays_text(tmp_path: Path) -> None:

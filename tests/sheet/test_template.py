@@ -99,7 +99,9 @@ def test_required_inputs_are_marked_and_notes_tell_what_goes_in(tmp_path: Path) 
 
 
 def test_a_template_is_an_xlsx(tmp_path: Path) -> None:
-    """Other endings and folders that do not exist are refused."""
-    for name in ("t.csv", "nowhere/t.xlsx"):
+    """Other endings and places that cannot be written to are refused; missing folders are made."""
+    assert write_template(tmp_path / "new" / "t.xlsx", SCHEMA).is_file()
+    (tmp_path / "file").touch()
+    for name in ("t.csv", "file/t.xlsx"):
         with pytest.raises(SettingsError):
             write_template(tmp_path / name, SCHEMA)

@@ -48,9 +48,17 @@ def test_what_is_neither_yes_nor_no_is_an_error(check: Check, word: Any) -> None
 
 def test_text_stays_letter_for_letter(check: Check) -> None:
     """Leading zeros, long ids, inner spaces and line breaks stay."""
-    cells = ["007", "1234567890123456789", "a\u00a0b", "two\nlines", "1e5", "TRUE"]
+    cells = ["007", "1234567890123456789", "a b", "two\nlines", "1e5", "TRUE"]
     checked = check("str", cells)
     assert (checked.columns["value"], codes(checked)) == (cells, [])
+
+
+def test_odd_spaces_inside_a_text_are_kept_and_said(check: Check) -> None:
+    """A no-break space looks like a plain one and is none: one warning for the column, and the text stays."""
+    checked = check("str", ["a\u00a0b", "c d", "e\u200bf"])
+    assert checked.columns["value"] == ["a\u00a0b", "c d", "e\u200bf"]
+    assert codes(checked) == ["odd_spaces"]
+    assert "2 different texts hold" in checked.issues["problem"][0]
 
 
 def test_invisible_spaces_at_the_ends_are_taken_off_and_said(check: Check) -> None:
@@ -68,9 +76,6 @@ def test_invisible_spaces_at_the_ends_are_taken_off_and_said(check: Check) -> No
         (np.int64(7), "7"),
         (12345678901234567890, "12345678901234567890"),
         (Decimal("1.50"), "1.50"),
-        (dt.date(2025, 1, 31), "2025-01-31"),
-        (pd.Timestamp("2025-01-31"), "2025-01-31"),
-        (pd.Timestamp("2025-01-31 10:30"), "2025-01-31 10:30:00"),
         (dt.time(9, 30), "09:30:00"),
         (Path("a") / "b", str(Path("a") / "b")),
         (uuid.UUID(int=1), str(uuid.UUID(int=1))),
@@ -81,6 +86,28 @@ def test_values_with_one_spelling_become_text(check: Check, value: Any, text: st
     """Numbers, dates, paths and ids are written as a person would."""
     checked = check("str", [value])
     assert (checked.columns["value"], codes(checked)) == ([text], [])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (dt.date(2025, 1, 31), "2025-01-31"),
+        (pd.Timestamp("2025-01-31"), "2025-01-31"),
+        (pd.Timestamp("2025-01-31 10:30"), "2025-01-31 10:30:00"),
+    ],
+)
+def test_a_date_in_a_text_input_is_written_in_one_way_and_said(check: Check, value: Any, text: str) -> None:
+    """What the sheet shows may be written otherwise, so the form that is sent is told once for the column."""
+    checked = check("str", [value, "n.a."])
+    assert (checked.columns["value"], codes(checked)) == ([text, "n.a."], ["date_as_text"])
+    assert text in checked.issues["problem"][0]
+
+
+def test_percentages_in_a_text_input_are_said(check: Check) -> None:
+    """The sheet shows 19 %, and 0.19 is sent: that is said."""
+    attrs = {"is_workbook": True, "number_formats": {"Value": "0%"}}
+    checked = check("str", [0.19, 0.5], attrs=attrs)
+    assert (checked.columns["value"], codes(checked)) == (["0.19", "0.5"], ["percent_as_text"])
 
 
 def test_whole_floats_beside_an_empty_cell_are_ids_again(check: Check) -> None:
@@ -171,6 +198,25 @@ def test_commas_in_a_list_cell_are_kept_and_said(check: Check) -> None:
     checked = check("array", ["red, blue"])
     assert checked.columns["value"] == [["red, blue"]]
     assert codes(checked) == ["commas_kept"]
+
+
+@pytest.mark.parametrize("cell", ["[1, 2", "1, 2]", '["a"; "b"', '{"a": 1'])
+def test_half_a_json_list_is_sent_as_text_and_said(check: Check, cell: str) -> None:
+    """A bracket that is never closed may be a slip, so a warning says what is sent."""
+    checked = check("array", [cell])
+    assert codes(checked) == ["broken_json"]
+    assert checked.columns["value"] == [[part.strip() for part in cell.split(";")]]
+
+
+@pytest.mark.parametrize("cell", ["[1] note", "note [1]", "[draft] a; b"])
+def test_brackets_that_belong_to_a_text_are_not_said(check: Check, cell: str) -> None:
+    """Only a bracket without its other half is worth a word."""
+    assert codes(check("array", [cell])) == []
+
+
+def test_a_json_object_in_a_list_cell_is_one_item(check: Check) -> None:
+    """Semicolons inside an object do not cut it."""
+    assert check("array", ['{"a": "x; y"}']).columns["value"] == [[{"a": "x; y"}]]
 
 
 def test_a_broken_json_list_is_an_error(check: Check) -> None:

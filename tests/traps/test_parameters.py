@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from trap_making import books, echo, quicken, shells
 
 import opus_nb
-from opus_nb.errors import NotFound, SettingsError
-from opus_nb.sandbox import Input, Output, WorkflowDefinition, workflow
+from opus_nb.batch.ledger import APPLICATION_ID, FILE_NAME, MIGRATIONS, Ledger
+from opus_nb.errors import MappingError, NotFound, SettingsError
+from opus_nb.sandbox import Input, Node, Output, WorkflowDefinition, workflow
 
 Serve = Callable[..., opus_nb.Opus]
 TEXTS = pd.DataFrame({"Text": ["a"], "Ref": ["R-7"]})
@@ -154,12 +156,139 @@ def test_a_plan_is_for_its_own_workflow(serve: Serve) -> None:
         opus.workflow(echo().id).plan(TEXTS, workflow_id=UUID)
 
 
-def test_initial_input_is_no_template(serve: Serve) -> None:
-    """A column in braces would be sent as it stands: that is refused instead; other braces are text."""
+# -- templates over the row -------------------------------------------------------------------------------
+
+CLAIMS = pd.DataFrame(
+    {"Text": ["a", "b"], "Ref": ["R-7", "R-8"], "Amount": [1250.5, 3.0], "User": ["u-1", None], "Team": ["t-1", ""]}
+)
+STORED = {
+    "ref": "{Ref}",
+    "lines": [{"what": "{Text} for {Amount}"}, "{Ref}/{Ref}"],
+    "fixed": 7,
+    "json": '{"a": {"b": "{Ref}"}}',
+    "braces": "{{Ref}}",
+}
+
+
+def stored(ref: str, text: str, amount: str) -> dict[str, Any]:
+    """What `STORED` is for one row."""
+    return {
+        "ref": ref,
+        "lines": [{"what": f"{text} for {amount}"}, f"{ref}/{ref}"],
+        "fixed": 7,
+        "json": f'{{"a": {{"b": "{ref}"}}}}',
+        "braces": "{Ref}",
+    }
+
+
+def initial(opus: Any) -> list[Any]:
+    """What each job was told when it was made, in the order of their titles."""
+    return [job.initial for job in sorted(shells(opus), key=lambda job: job.title)]
+
+
+def test_initial_input_follows_the_row(serve: Serve) -> None:
+    """Each job is told what its own row says, at any depth; JSON in a text and braces written twice are no columns."""
     opus = serve(echo())
     wf = opus.workflow(echo().id)
-    with pytest.raises(SettingsError, match="not filled in"):
-        wf.plan(TEXTS, initial_input={"ref": "{Ref}"}).start(progress="off")
+    wf.run(CLAIMS, title="{Ref}", initial_input=STORED, progress="off").wait()
+    told = [each["initialInput"] for each in initial(opus)]
+    assert told == [stored("R-7", "a", "1250.5"), stored("R-8", "b", "3")]
+
+
+def test_every_text_parameter_follows_the_row(serve: Serve) -> None:
+    """User, app and workspaces too; an empty cell leaves the parameter out."""
+    opus = serve(echo())
+    wf = opus.workflow(echo().id, workspaces=["{Team}", "w-0"], web_app_id="app-{Ref}")
+    wf.run(CLAIMS, title="{Ref}", ref_user_id="{User}", progress="off").wait()
+    assert initial(opus) == [
+        {"source": "api", "refUserId": "u-1", "workspaces": "t-1,w-0", "webAppId": "app-R-7"},
+        {"source": "api", "workspaces": "w-0", "webAppId": "app-R-8"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"title": "Claim {Reff}"},
+        {"description": "{Reff}"},
+        {"initial_input": {"deep": [{"ref": "{Reff}"}]}},
+        {"ref_user_id": "{Reff}"},
+        {"workspaces": ["w", "{Reff}"]},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_template_of_no_column_is_refused(serve: Serve, given: dict[str, Any]) -> None:
+    """Wherever it stands, the error names the parameter, the column and those that there are; nothing is sent."""
+    opus = serve(echo())
+    (name,) = given
+    with pytest.raises(MappingError, match=rf"^{name}= names a column.*\{{Reff\}}.*'Ref'") as caught:
+        opus.workflow(echo().id).run(TEXTS, progress="off", **given)
+    assert "written" in str(caught.value.next_step) or "twice" in str(caught.value.next_step)
     assert books(opus)["initiations"] == 0
-    wf.run(TEXTS, initial_input={"ref": "{anything}"}, progress="off").wait()
-    assert shells(opus)[0].initial["initialInput"] == {"ref": "{anything}"}
+
+
+def test_only_values_follow_the_row(serve: Serve) -> None:
+    """A name in braces would be another name for each row: refused."""
+    opus = serve(echo())
+    with pytest.raises(MappingError, match="not their names"):
+        opus.workflow(echo().id).run(TEXTS, initial_input={"{Ref}": 1}, progress="off")
+    assert books(opus)["initiations"] == 0
+
+
+def test_a_retry_and_an_opened_run_tell_the_same(serve: Serve) -> None:
+    """What a row is told lies in the ledger with it: another process and another attempt say the same."""
+    opus = serve(echo(nodes=[Node("Shout", seconds=15)]))
+    opus.sandbox.fault("execute", "script", seconds=0.05, end="FAILED", times=1)
+    wf = opus.workflow(echo().id)
+    run = wf.run(CLAIMS, title="{Ref}", initial_input={"ref": "{Ref}"}, name="half", progress="off", max_concurrency=1)
+    while books(opus)["executions"] < 1:
+        run.wait(timeout_s=0.02)
+    run.let_go()
+    again = opus.open_run("half", progress="off").wait()
+    again.retry().wait()
+    assert dict(again.counts) == {"completed": 2}
+    told = {job.title.split()[0]: job.initial["initialInput"] for job in shells(opus)}
+    assert told == {"R-7": {"ref": "R-7"}, "R-8": {"ref": "R-8"}}
+    assert len([job for job in shells(opus) if job.executed_at]) == 3
+
+
+def as_its_first_version(folder: Path) -> None:
+    """Put what a ledger holds into the tables of the first version."""
+    Ledger.at(folder).close()
+    path, older = folder / FILE_NAME, folder / "older"
+    old = sqlite3.connect(older)
+    old.executescript(MIGRATIONS[0][1])
+    old.execute("ATTACH ? AS newer", (str(path),))
+    for (table,) in old.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
+        columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
+        old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
+    old.commit()
+    old.execute("DETACH newer")
+    old.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    old.execute("PRAGMA user_version=1")
+    old.close()
+    for file in folder.glob(f"{FILE_NAME}*"):
+        file.unlink()
+    older.rename(path)
+
+
+def test_a_run_of_the_ledgers_first_version_opens_and_goes_on(serve: Serve) -> None:
+    """The ledger is brought up to date where it lies; nothing is lost or bought again, templates work."""
+    opus = serve(echo(nodes=[Node("Shout", seconds=15)]))
+    wf = opus.workflow(echo().id)
+    sheet = pd.concat([CLAIMS, CLAIMS.assign(Text=["c", "d"], Ref=["R-9", "R-10"])], ignore_index=True)
+    plain = {"initial_input": {"kept": "as it is"}, "name": "half", "progress": "off"}
+    run = wf.run(sheet[:3], title="{Ref}", max_concurrency=1, **plain)
+    while books(opus)["executions"] < 1:
+        run.wait(timeout_s=0.02)
+    run.let_go()
+    before = run.jobs()["job_id"].dropna()
+    as_its_first_version(opus._settings.ledger)
+    again = opus.open_run("half", progress="off").wait()
+    assert Ledger.at(opus._settings.ledger).read("PRAGMA user_version")[0][0] == len(MIGRATIONS)
+    assert dict(again.counts) == {"completed": 3}
+    assert list(again.jobs()["job_id"][before.index]) == list(before)
+    assert {str(each["initialInput"]) for each in initial(opus)} == {"{'kept': 'as it is'}"}
+    wf.run(sheet, title="{Ref}", initial_input={"ref": "{Ref}"}, name="half", progress="off").wait()
+    assert books(opus)["executions"] == 4
+    assert initial(opus)[0]["initialInput"] == {"ref": "R-10"}
