@@ -9,7 +9,7 @@ PYTEST_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint bench torture notebook clean
+.PHONY: help demo test lint bench torture torture-large notebook clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test-browser  the notebooks: real kernels of four versions, real pages in Chromium"
 	@echo "make bench      one table of ratios against peers in the same run; BENCH_FLAGS=--quick is a glance"
 	@echo "make torture    2,000 rows, five seeds, faults on every request and a kill every few seconds"
+	@echo "make torture-large  100,000 rows against an Opus in memory, 200 deaths at commits; some ten minutes"
 	@echo "make clean      removes what these have made; keeps $(VENV) and your ledgers"
 	@echo "                PYTHON=python3.12 chooses the Python, DEMO_FLAGS and PYTEST_FLAGS are passed on"
 
@@ -49,6 +50,9 @@ bench: $(VENV)/.has-test
 
 torture: $(VENV)/.has-test
 	@$(BIN)/python -m benchmarks.torture $(TORTURE_FLAGS)
+
+torture-large: $(VENV)/.has-test
+	@$(BIN)/python -m benchmarks.torture_inside $(TORTURE_FLAGS)
 
 clean:
 	rm -rf demo-output build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache

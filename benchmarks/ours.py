@@ -170,6 +170,25 @@ def take_in(base_url: str, workflow_id: str, rows: int, folder: str) -> dict[str
     return {"bytes": grown, "first_request_s": first_at - began, "plan_s": planned, "taken_in_s": taken_in_s}
 
 
+def whole(base_url: str, workflow_id: str, rows: int, folder: str) -> dict[str, Any]:
+    """A run of many rows to its end, every job of which ends at once: what a row costs when there are many."""
+    df = sheet(rows)
+    opus = opus_nb.connect(SERVICE_KEY, base_url=base_url, ledger=folder)
+    wf = opus.workflow(workflow_id)
+    Instant(opus)
+    before = _resident_bytes()
+    cpu, wall = time.process_time(), time.perf_counter()
+    run = wf.run(df, name="whole", max_concurrency=64, progress="off")
+    run.wait()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    grown = _resident_bytes() - before
+    done = int(run.counts["completed"])
+    opus.close()
+    opus_nb_ledger(Path(folder))
+    size = sum(each.stat().st_size for each in Path(folder).rglob("*") if each.is_file())
+    return {"done": done, "cpu_s": cpu, "wall_s": wall, "bytes": grown, "ledger_bytes": size}
+
+
 def reopen(base_url: str, workflow_id: str, folder: str, finished: bool) -> dict[str, Any]:
     """A run of the ledger opened again; half of its rows at Opus, or all of them at their ends."""
     from opus_nb.batch.book import Book
@@ -215,6 +234,7 @@ WAYS: dict[str, Callable[..., dict[str, Any]]] = {
     "press": press,
     "take_in": take_in,
     "reopen": reopen,
+    "whole": whole,
 }
 
 

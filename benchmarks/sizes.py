@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 from benchmarks.children import ours
 from benchmarks.served import Served
@@ -18,6 +19,10 @@ def measure(scale: Scale) -> list[Row]:
         for rows in (small, large):
             with ours() as mine:
                 found[rows] = mine.ask(way="take_in", rows=rows, folder=f"{folder}/{rows}", **given)
+        whole = {}
+        for rows in (small, large):
+            with ours() as mine:
+                whole[rows] = mine.ask(way="whole", rows=rows, folder=f"{folder}/whole-{rows}", **given)
         again = {}
         for finished in (False, True):
             with ours() as mine:
@@ -42,6 +47,7 @@ def measure(scale: Scale) -> list[Row]:
             unit=" KB/row",
             note=f"resident, all rows taken in, {found[large]['taken_in_s']:.0f} s; without the user's own frame",
         ),
+        *_whole(small, large, whole),
         at_most(
             "P13",
             f"open_run of {large:,} rows, half of them at Opus: to the first request",
@@ -56,5 +62,39 @@ def measure(scale: Scale) -> list[Row]:
             str(calls),
             calls == 0,
             f"opened in {again[True]['opened_s']:.2f} s, results() in {again[True]['results_s']:.2f} s",
+        ),
+    ]
+
+
+def _whole(small: int, large: int, found: dict[int, dict[str, Any]]) -> list[Row]:
+    """Whole runs to their ends: a row of the large one may cost no more than a row of the small one."""
+    few, many = found[small], found[large]
+    if (few["done"], many["done"]) != (small, large):
+        raise RuntimeError(f"not every row was completed: {found}")
+    grown = (many["bytes"] - few["bytes"]) / (large - small) / 1024
+    return [
+        at_most(
+            "P12",
+            f"a whole run, memory growth from {small:,} to {large:,} rows",
+            1.5,
+            grown,
+            unit=" KB/row",
+            note="resident at the end, every row completed, its results in the ledger",
+        ),
+        at_most(
+            "P12",
+            f"a whole run, CPU a row of {large:,} against {small:,}",
+            1.25,
+            (many["cpu_s"] / large) / (few["cpu_s"] / small),
+            note=f"{1000 * many['cpu_s'] / large:.2f} ms and {1000 * few['cpu_s'] / small:.2f} ms, without a network; "
+            f"{many['wall_s']:.0f} s in all; flat is 1",
+        ),
+        at_most(
+            "P12",
+            f"a whole run, ledger bytes a row of {large:,} against {small:,}",
+            1.1,
+            (many["ledger_bytes"] / large) / (few["ledger_bytes"] / small),
+            note=f"{many['ledger_bytes'] / large:.0f} and {few['ledger_bytes'] / small:.0f} bytes a row, the "
+            "sheet's own values and the results among them",
         ),
     ]

@@ -213,7 +213,7 @@ def torture(seed: int, rows: int, kills: int, *, max_concurrency: int = 32) -> V
             sandbox.fault(endpoint, kind, probability=share, **parts)
         _live_and_die(order, sandbox, verdict, kills=_plan_kills(draw, rows, kills), draw=draw)
         verdict.wall_s = time.monotonic() - begun
-        _read_books(sandbox, Path(order["folder"]), verdict)
+        _read_books(sandbox, folder / "ledger", verdict)
     return verdict
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from opus_nb.addresses import PINS
 from opus_nb.batch.ledger import Ledger
 from opus_nb.errors import SettingsError
-from opus_nb.saying import call_patiently
+from opus_nb.saying import call_patiently, say
 from opus_nb.service.api import InitiateParameters, JobApi
 from opus_nb.service.families import AT_THE_PROMPT, timed
 from opus_nb.service.schema import WorkflowRecord
@@ -76,6 +76,7 @@ def with_parameters(connection: Connection, given: Mapping[str, Any]) -> Connect
     if rest.keys() & set(PINS):
         # Of two kinds of pin Opus prefers the UUID; here the nearer one wins, whatever its kind.
         rest = {**dict.fromkeys(PINS), **rest}
+    _tell_left_out(connection, rest)
     parameters = replace(connection.parameters, **rest)
     changed = replace(connection, parameters=parameters, titles={**connection.titles, **titles})
     if _pin(parameters) == _pin(connection.parameters):
@@ -83,6 +84,13 @@ def with_parameters(connection: Connection, given: Mapping[str, Any]) -> Connect
     record = read_again(changed)
     version = parameters.workflow_version_id or parameters.workflow_version_number
     return replace(changed, record=record, version=None if version is None else str(version))
+
+
+def _tell_left_out(connection: Connection, given: Mapping[str, Any]) -> None:
+    """Say which parameters the routes of this workflow do not take: what is left out in silence looks like sent."""
+    left = sorted(name for name in given if given[name] is not None and name not in {*PINS, *_TITLES})
+    if left and connection.api.name == "cases":
+        say(f"Left out: {', '.join(left)}. {connection.record.name!r} runs as cases, and those do not take it.")
 
 
 def read_again(connection: Connection) -> WorkflowRecord:

@@ -8,14 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from opus_nb import loop
 from opus_nb.batch.history import read_runs
 from opus_nb.batch.ledger import Ledger
 from opus_nb.errors import NotFound, RequestRefused, SettingsError
 from opus_nb.frames.columns import UTC_DTYPE, time_column
 from opus_nb.job import COUNT_NAMES
+from opus_nb.saying import call_patiently
 from opus_nb.service.api import is_uuid
 from opus_nb.service.client import Client
+from opus_nb.service.families import timed
 from opus_nb.service.replies import read_state
 from opus_nb.service.spellings import look_up
 
@@ -39,9 +40,9 @@ def workflows_frame(client: Client, query: str | None) -> pd.DataFrame:
     """List the workflows that the key can see; see ``opus.workflows``."""
 
     async def fetch() -> list[Mapping[str, Any]]:
-        return await client.fetch_workflows(query=query)
+        return await timed(client.fetch_workflows(query=query))
 
-    rows = loop.call(fetch)
+    rows = call_patiently(client.wire.base_url, fetch)
     frame: pd.DataFrame = pd.DataFrame(
         {
             "id": [str(look_up(row, "workflowId", "id") or "") for row in rows],
@@ -104,7 +105,7 @@ def jobs_at_opus_frame(
         "archiveStatus": _ARCHIVE[archived],
         "status": ",".join(word for name in names for word in _WORDS_OF_NAME.get(name, (name.upper(),))) or None,
     }
-    rows = loop.call(_search, client, filters, limit)
+    rows = call_patiently(client.wire.base_url, _search, client, filters, limit)
     frame = _jobs_frame(rows)
     # The service counts whole days and knows fewer words than we do: what is asked for is looked at here again.
     if moment is not None:
@@ -121,7 +122,7 @@ def jobs_at_opus_frame(
 async def _search(client: Client, filters: dict[str, str | None], limit: int) -> list[Mapping[str, Any]]:
     try:
         try:
-            return await client.search_jobs(limit=limit, **filters)
+            return await timed(client.search_jobs(limit=limit, **filters))
         except RequestRefused as error:
             # A word that this service does not know: ask for all, and choose here.
             if error.status != 400 or filters["status"] is None:

@@ -31,6 +31,7 @@ from opus_nb.sheet.cells import MISSING
 from opus_nb.sheet.checks import CheckedSheet
 from opus_nb.sheet.labels import pack_index, pack_labels
 from opus_nb.sheet.mending import write_fix_me
+from opus_nb.sheet.origins import keep_sheet
 from opus_nb.sheet.painting import paint_issues
 from opus_nb.sheet.refusals import SHOWN_ISSUES, refusal
 from opus_nb.sheet.sampling import choose_sample
@@ -347,6 +348,7 @@ class Plan:
             "price": record.estimate.price,
             "time_s": record.estimate.time_s,
             "index": pack_index(self._sheet.index),
+            "sheet": keep_sheet(self._df),
         }
 
     def _open_book(self, ledger: Ledger, name: str, about: dict[str, Any], *, fresh: bool) -> tuple[Book, RunLock]:

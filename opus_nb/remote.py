@@ -215,10 +215,13 @@ class RemoteJob:
     # -- inside -----------------------------------------------------------------------------------------
 
     def _call(self, ask: Callable[[JobApi], Awaitable[T]]) -> T:
-        return loop.call(ask, self._api)
+        async def asked() -> T:
+            return await timed(ask(self._api))
+
+        return call_patiently(self._api.wire.base_url, asked)
 
     def _ask(self) -> JobState:
-        self._last = self._call(lambda api: timed(api.fetch_status(self.id, patience=AT_THE_PROMPT)))
+        self._last = self._call(lambda api: api.fetch_status(self.id, patience=AT_THE_PROMPT))
         return self._last
 
     async def _wait(self, for_people: bool, timeout_s: float | None) -> None:

@@ -224,11 +224,17 @@ class Run(RunView):
 
     def pause(self) -> str:
         """Start no more rows; those at Opus are watched on. ``resume()`` goes on."""
+        if (other := self._carried_by_another()) is not None:
+            return other.pause()
+        if not self._runner.is_alive:
+            return "Nothing is being submitted: nobody works on this run here. run.resume() goes on with it."
         self._runner.tell(self._runner.engine.pause)
         return "Paused: nothing more is submitted; jobs that are at Opus go on."
 
     def resume(self) -> str:
         """Start rows again, after a pause, an interrupt, or after the run had stopped by itself."""
+        if (other := self._carried_by_another()) is not None:
+            return other.resume()
         if self._runner.is_alive:
             self._runner.tell(self._runner.engine.resume)
         elif self.counts.drop(["completed", "failed", "cancelled", "timed_out", "invalid"], errors="ignore").sum():

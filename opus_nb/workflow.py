@@ -125,8 +125,9 @@ class Workflow:
         use_defaults : bool
             True fills inputs that nothing feeds with the author's samples; never files.
         **initiate
-            Parameters of ``POST /job/initiate``. ``title`` and ``description`` may be templates over the row's
-            columns, as in ``title="Claim {Ref}"``.
+            Parameters of ``POST /job/initiate``. ``title``, ``description``, ``initial_input`` (its values, at any
+            depth), ``ref_user_id``, ``web_app_id`` and ``workspaces`` may be templates over the row's columns, as in
+            ``title="Claim {Ref}"``; braces that are meant are written twice.
 
         Returns
         -------

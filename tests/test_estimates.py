@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opus_nb.estimates import expect
+from opus_nb.estimates import compare_caps, expect
 from opus_nb.job import PastRuns
 from opus_nb.service.schema import Estimate
 
@@ -41,6 +42,44 @@ def test_times_without_a_unit_are_shown_as_they_came():
     series = expect(1, Estimate(times_without_unit={"opusTime": 1.2}), PastRuns(), max_concurrency=1)
     assert series["time_s"] is pd.NA
     assert series["stated"] == {"opusTime": 1.2}
+
+
+def test_what_people_would_take_stands_beside_it():
+    """Price and time of people come from the same record; a time without a unit is kept as it came."""
+    told = {"opusTime": 1.2, "humanTime": 2.5}
+    series = expect(4, Estimate(price=0.5, human_price=10.0, times_without_unit=told), PastRuns(), max_concurrency=1)
+    assert (series["price"], series["human_price"]) == (2.0, 40.0)
+    assert series["human_time_s"] is pd.NA
+    assert series["stated"] == told
+
+
+@pytest.mark.parametrize(
+    ("caps", "told"),
+    [
+        ({}, []),
+        ({"max_jobs": 100, "max_cost": 50.0, "max_minutes": 60}, []),
+        ({"max_jobs": 40}, ["max_jobs=40 covers 40 of 100 rows"]),
+        (
+            {"max_cost": 20.3},
+            ["max_cost=20.3 covers 40 of 100 rows: all of them are estimated at 50, 0.5 each"],
+        ),
+        ({"max_minutes": 1}, ["max_minutes=1 is not enough: 100 rows are expected to take"]),
+        ({"max_minutes": 10}, ["max_minutes=10 may not be enough: 100 rows are expected to take"]),
+    ],
+)
+def test_caps_are_compared_with_what_is_expected(caps, told):
+    """One sentence for each cap that may leave rows out."""
+    series = expect(100, Estimate(price=0.5, time_s=60.0), PastRuns(), max_concurrency=10)
+    sentences = compare_caps(series, **caps)
+    assert len(sentences) == len(told)
+    assert all(sentence.startswith(start) for sentence, start in zip(sentences, told, strict=True))
+
+
+def test_a_cap_of_time_that_cannot_be_compared_says_so():
+    """Unknown is unknown, and a pilot would tell."""
+    (sentence,) = compare_caps(expect(2, Estimate(), PastRuns(), max_concurrency=1), max_minutes=5)
+    assert "nothing is known" in sentence
+    assert "pilot" in sentence
 
 
 @given(

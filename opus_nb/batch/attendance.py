@@ -22,8 +22,6 @@ UNKNOWN_JOB_GRACE = 5
 # wait together are asked after at most this often a second.
 WAITING_POLL_S = (1.0, 120.0)
 WAITING_POLLS_PER_S = 1.0
-# How many jobs' results are fetched at once.
-COLLECTED_AT_ONCE = 32
 
 
 class Attendance:
@@ -68,7 +66,6 @@ class Attendance:
         self._freed, self._on_ended, self._halt = freed, ended, halt
         self._patience_s = patience_s
         self._tasks: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(COLLECTED_AT_ONCE)
         self._resting: dict[str, float] = {}
 
     # -- for the engine ---------------------------------------------------------------------------------
@@ -208,8 +205,7 @@ class Attendance:
 
     async def _collect(self, entry: Entry, state: JobState) -> None:
         try:
-            async with self._places:
-                await self._collector.collect(entry, state)
+            await self._collector.collect(entry, state)
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -6,18 +6,20 @@ import asyncio
 import json
 import re
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from opus_nb.batch.entry import Entry, Reporter
 from opus_nb.batch.timing import PASSING, Timing
 from opus_nb.errors import OpusError, RateLimited, RequestRefused, ServiceKeyRefused
 from opus_nb.job import JobState, RowState
-from opus_nb.service.api import JobApi, ResultsReply
+from opus_nb.service.api import JobApi
 from opus_nb.service.audits import Audit, read_audit, shorten_audit
 from opus_nb.service.schema import Schema
 
 __all__ = ["Collector", "failure_signature"]
 
+# How many jobs' results are fetched at once.
+COLLECTED_AT_ONCE = 32
 # The longest that the results of a completed job are asked for; what 429s hold back is not counted.
 RESULTS_S = 120.0
 # Questions about results that may be answered with 429 before they are given up.
@@ -32,6 +34,30 @@ _ENDS = {
     "cancelled": RowState.CANCELLED,
     "timed_out": RowState.TIMED_OUT,
 }
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What came of asking for a job's results, and what its audit told.
+
+    Attributes
+    ----------
+    text : str or None
+        The results.
+    why : str or None
+        Why there are none; None where they are there.
+    is_limited, is_refused, is_last : bool
+        Opus wants to be asked less; it says no for good; there will be no more questions.
+    audited : tuple
+        The audit as it is kept, the audit read, and a note.
+    """
+
+    text: str | None = None
+    why: str | None = None
+    is_limited: bool = False
+    is_refused: bool = False
+    is_last: bool = False
+    audited: tuple[str | None, Audit | None, str | None] = (None, None, None)
 
 
 class Collector:
@@ -53,6 +79,7 @@ class Collector:
         self._inputs = inputs
         self._fetch_audit = fetch_audit
         self._timing = timing
+        self._places = asyncio.Semaphore(COLLECTED_AT_ONCE)
 
     async def collect(self, entry: Entry, state: JobState) -> None:
         """Fetch what an ended job leaves, and bring the row to its end.
@@ -66,11 +93,13 @@ class Collector:
         if entry.state is not RowState.COLLECTING or entry.word != state.word:
             await self._reporter.move(entry, RowState.COLLECTING, word=state.word, error=None)
         end = _ENDS[state.name]
-        error: str | None = None
-        results: str | None = None
+        heard = _Heard()
         if end is RowState.COMPLETED:
-            results, error = await self._results(entry, entry.job_id)
-        kept, audit, note = await self._audit(entry.job_id)
+            heard = await self._wait_for_results(entry, entry.job_id)
+        else:
+            async with self._places:
+                heard.audited = await self._audit(entry.job_id)
+        (kept, audit, note), error = heard.audited, heard.why
         if end is not RowState.COMPLETED:
             error = _explain_end(state, audit, self._inputs)
             entry.signature = _signature_of_end(state, audit)
@@ -79,7 +108,7 @@ class Collector:
             end,
             word=state.word,
             error="; ".join(each for each in (error, note) if each) or None,
-            results=results,
+            results=heard.text,
             audit=kept,
             started_at=None if audit is None else audit.started_at,
             ended_at=None if audit is None else audit.ended_at,
@@ -106,44 +135,49 @@ class Collector:
             ended_at=None if audit is None else audit.ended_at,
         )
 
-    async def _results(self, entry: Entry, job_id: str) -> tuple[str | None, str | None]:
-        """Ask until the results are there, and show meanwhile what they are waited for.
+    async def _wait_for_results(self, entry: Entry, job_id: str) -> _Heard:
+        """Ask until the results are there, and show meanwhile what they are waited for; fetch the audit as well.
 
-        The only ladder of repeats: each question is sent once, or the waits of two ladders would multiply.
+        The only ladder of repeats: each question is sent once, or the waits of two ladders would multiply. Who waits
+        holds no place, so that many who wait do so side by side.
         """
         clock = asyncio.get_running_loop().time
         until = clock() + RESULTS_S
         asked = limited = 0
         while True:
-            began = clock()
-            try:
-                reply = await self._ask_results(job_id)
-                why = NOT_THERE
-            except ServiceKeyRefused:
-                raise
-            except RateLimited as error:
-                # Slower is not later: what the key is held back for is no trouble of this job.
-                reply, why = None, error.came_back or error.what
-                limited += 1
-                until += clock() - began
-            except PASSING as error:
-                reply, why = None, error.came_back or error.what
-                asked += 1
-            except RequestRefused as error:
-                return None, f"completed, but its results cannot be read: {error}"
-            else:
-                if reply is not None:
-                    return reply.text, None
-                asked += 1
-            if asked >= self._timing.results_asks or limited >= LIMITED_ASKS or clock() >= until:
-                return None, f"completed, but its results could not be fetched ({why}); run.reconcile() asks again"
+            async with self._places:
+                began = clock()
+                heard = await self._ask_results(job_id)
+                asked, limited = asked + (not heard.is_limited), limited + heard.is_limited
+                if heard.is_limited:
+                    # Slower is not later: what the key is held back for is no trouble of this job.
+                    until += clock() - began
+                if asked >= self._timing.results_asks or limited >= LIMITED_ASKS or clock() >= until:
+                    heard.is_last = True
+                if heard.is_last:
+                    heard.audited = await self._audit(job_id)
+            if heard.is_last:
+                if heard.text is None and not heard.is_refused:
+                    heard.why = (
+                        f"completed, but its results could not be fetched ({heard.why}); run.reconcile() asks again"
+                    )
+                return heard
             # That they are not written yet when a job has just ended is common and soon over.
-            if why != NOT_THERE or asked > 1:
-                await self._tell_waiting(entry, f"completed; its results are awaited: {why}")
+            if heard.why != NOT_THERE or asked > 1:
+                await self._tell_waiting(entry, f"completed; its results are awaited: {heard.why}")
             await asyncio.sleep(min(self._timing.wait_s(asked), max(0.0, until - clock())))
 
-    async def _ask_results(self, job_id: str) -> ResultsReply | None:
-        return await self._api.fetch_results(job_id, patience=replace(self._api.wire.patience, attempts=1))
+    async def _ask_results(self, job_id: str) -> _Heard:
+        once = replace(self._api.wire.patience, attempts=1)
+        try:
+            reply = await self._api.fetch_results(job_id, patience=once)
+        except ServiceKeyRefused:
+            raise
+        except PASSING as error:
+            return _Heard(why=error.came_back or error.what, is_limited=isinstance(error, RateLimited))
+        except RequestRefused as error:
+            return _Heard(why=f"completed, but its results cannot be read: {error}", is_last=True, is_refused=True)
+        return _Heard(why=NOT_THERE) if reply is None else _Heard(reply.text, is_last=True)
 
     async def _tell_waiting(self, entry: Entry, note: str) -> None:
         if entry.error != note:

@@ -59,13 +59,15 @@ class Watch:
             while self._heap and self._heap[0][0] <= loop.time() and len(self._asking) < self._at_once:
                 entry = heapq.heappop(self._heap)[2]
                 self._begin(entry)
-            wait_s: float | None = None
+            alarm: asyncio.TimerHandle | None = None
             if self._heap and len(self._asking) < self._at_once:
-                wait_s = max(0.0, self._heap[0][0] - loop.time())
+                alarm = loop.call_at(self._heap[0][0], self._changed.set)
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_s)
-            except asyncio.TimeoutError:
-                continue
+                # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation that comes with the event.
+                await self._changed.wait()
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
 
     def _begin(self, entry: Entry) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(entry))

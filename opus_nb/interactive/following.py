@@ -80,19 +80,18 @@ class FollowedJob:
         )
 
     def fetch_files(self) -> str:
-        """Bring the job's files into a folder of its own below this one; see ``run.download``."""
-        outcome, _ = self._read()
-        folder = f"{FILES_FOLDER}/{outcome.job_id}"
+        """Bring the job's files into a folder below this one, named for the job; see ``run.download``."""
+        files = self._files(self._read()[0])
         frame, said = loop.call(
-            fetch_files, self._connection.api.wire, self._files(outcome), folder, self._connection.workspace_id
+            fetch_files, self._connection.api.wire, files, FILES_FOLDER, self._connection.workspace_id
         )
         here = frame.dropna(subset=["path"])
         names = (PurePath(path).name for path in here["path"])
-        self._links = {str(url): f"{folder}/{name}" for url, name in zip(here["file_url"], names, strict=True)}
+        self._links = {str(url): f"{FILES_FOLDER}/{name}" for url, name in zip(here["file_url"], names, strict=True)}
         return said
 
     def _files(self, outcome: Outcome) -> list[WantedFile]:
-        return find_files([outcome], pd.RangeIndex(1), self._connection.record.outputs)
+        return find_files([outcome], pd.Index([outcome.job_id]), self._connection.record.outputs)
 
     def _ask_for_nodes(self, job_id: str) -> None:
         now = time.monotonic()

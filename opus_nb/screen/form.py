@@ -124,7 +124,12 @@ class Form:
             action_button("Add to table", "keep these values as one row of form.table", self.add_to_table, icon="plus"),
             self._sending.files_button,
         ]
-        self._code = widgets.Textarea(rows=6, layout={"width": "620px", "display": "none"})
+        self._code = widgets.Textarea(
+            description="The same as Python",
+            rows=6,
+            layout={"width": "620px", "display": "none"},
+            style={"description_width": "initial"},
+        )
         head = widgets.HTML(
             f'{STYLE}{FORM_STYLE}<div class="opus-nb"><span class="on-head">{escape(clip(self.title, 100))}</span>'
             '<div class="on-soft">* required. Nothing is sent before Run; the same inputs are never sent twice unless '

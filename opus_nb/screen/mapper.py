@@ -95,7 +95,7 @@ class Mapper:
     def _build(self) -> None:
         import ipywidgets as widgets
 
-        self._summary = widgets.HTML(layout={"margin": "0 0 8px 0"})
+        self._summary = widgets.HTML(layout={"margin": "0 0 8px 2px"})
         head = widgets.HTML(
             f'{STYLE}{FORM_STYLE}<div class="opus-nb"><span class="on-head">'
             f"{escape(clip(self.title, 100))}</span> "

@@ -82,7 +82,7 @@ class MappingLine:
         self._constant = widgets.Text(
             placeholder="the same value for every row",
             description="Constant",
-            layout={"width": "220px", "display": "none", "margin": "0 0 0 6px"},
+            layout={"width": "220px", "display": "none", "margin": "2px 0 0 6px"},
             style={"description_width": "initial"},
         )
         # The margin above is the height of a label, so that the words stand beside the drop-down.

@@ -156,7 +156,7 @@ class _Check:
             problem = f'{count} columns are called "{shorten(header, 40)}"'
             add(severity("duplicate_header", problem, "Rename all but one.", shorten(header)), column=header)
         for place, header in enumerate(self.headers):
-            if is_unnamed(header) and not self.df.iloc[:, place].isna().all():
+            if is_unnamed(header) and not all(map(is_missing, self.df.iloc[:, place].tolist())):
                 problem = f"Column {column_letter(place)} has values and no header, so it feeds nothing"
                 add(warning("empty_header", problem, "Give it a header."), column=header)
         for note in self.origin.notes:

@@ -15,7 +15,8 @@ from typing import Any, Final
 import pandas as pd
 
 from opus_nb.errors import SettingsError, SheetUnreadable
-from opus_nb.sheet.cells import clean_text, is_missing, show_text
+from opus_nb.sheet.archives import without_huge_merges
+from opus_nb.sheet.cells import clean_text, is_missing, shorten, show_text
 from opus_nb.sheet.headers import header_texts, require_table
 from opus_nb.sheet.origins import Origin, read_origin
 from opus_nb.sheet.workbooks import FOLDER_PROPERTY, find_results
@@ -106,8 +107,9 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None, *, ma
         with warnings.catch_warnings(), place.open("rb") as stream:
             warnings.simplefilter("ignore")
             has_macros = place.suffix.lower() == ".xlsm"
-            book = openpyxl.load_workbook(stream, keep_vba=has_macros and macros, rich_text=True)
-            losses = _losses(place, macros=has_macros and not macros)
+            safe, merges_left_out = without_huge_merges(stream)
+            book = openpyxl.load_workbook(safe, keep_vba=has_macros and macros, rich_text=True)
+            losses = _losses(place, macros=has_macros and not macros, merges=merges_left_out)
         sheet = book[origin.sheet]
     except Exception as reason:  # a damaged workbook can make the reader raise anything
         raise SheetUnreadable(
@@ -134,13 +136,14 @@ def files_folder(origin: Origin) -> str:
     return next((each for each in origin.other_folders if Path(each).is_dir()), origin.folder)
 
 
-def _losses(place: Path, *, macros: bool) -> list[str]:
+def _losses(place: Path, *, macros: bool, merges: int) -> list[str]:
     """Say what of a workbook openpyxl does not keep."""
     with zipfile.ZipFile(place) as archive:
         names = archive.namelist()
         drawings = [name for name in names if name.startswith("xl/drawings/drawing")]
         shapes = any(b"<xdr:sp" in archive.read(name) for name in drawings)
     parts = ["macros (name it .xlsm to keep them)"] if macros else []
+    parts += ["merged areas of an enormous size"] if merges else []
     parts += ["pictures"] if any(n.startswith("xl/media/") for n in names) and find_spec("PIL") is None else []
     parts += ["drawn shapes"] if shapes else []
     parts += ["slicers"] if any(name.startswith("xl/slicers/") for name in names) else []
@@ -232,6 +235,8 @@ def _check_alike(df: pd.DataFrame, copy: WorkbookCopy, place: Path) -> None:
             for at, column in enumerate(copy.columns)
             if row is not None and column is not None
         ]
+        if row is not None and all(is_missing(ours) for ours, _ in pairs):
+            continue  # of a sheet that is only remembered, most rows are unknown
         pairs = [(ours, theirs) for ours, theirs in pairs if not (is_missing(ours) and is_missing(theirs))]
         pairs = [each for each in pairs if not str(each[1]).startswith("=")]
         if pairs or row is None:
@@ -248,4 +253,4 @@ def _check_alike(df: pd.DataFrame, copy: WorkbookCopy, place: Path) -> None:
 
 
 def _same(ours: Any, theirs: Any) -> bool:
-    return clean_text(show_text(ours)) == clean_text(show_text(theirs))
+    return shorten(clean_text(show_text(ours)), 200) == shorten(clean_text(show_text(theirs)), 200)

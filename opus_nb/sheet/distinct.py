@@ -26,6 +26,9 @@ _COMPARABLE: Final = frozenset(
 )
 
 
+_IN_LISTS: Final = frozenset({str, int, bool, *(type(Path()), type(PurePath()))})
+
+
 def distinct_values(cells: Sequence[Any]) -> tuple[Codes, list[Any]]:
     """Return, per cell, the place of its value among the distinct ones, or -1 where it is missing."""
     uniques: list[Any] = []
@@ -39,6 +42,8 @@ def distinct_values(cells: Sequence[Any]) -> tuple[Codes, list[Any]]:
             key = (kind, value, value.tzinfo)
         elif kind is Decimal:
             key = (kind, str(value))
+        elif kind is list and all(item.__class__ in _IN_LISTS for item in value) and value:
+            key = (kind, *((item.__class__, item) for item in value))
         else:
             codes[place] = -1 if is_missing(value) else len(uniques)
             if codes[place] >= 0:

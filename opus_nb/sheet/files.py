@@ -93,8 +93,10 @@ def _path_texts(value: Any) -> list[str]:
         return [value.path]
     if isinstance(value, (os.PathLike, PurePath)):
         return [os.fsdecode(value)]
+    # A single name keeps its odd spaces: they may be the file's own.
+    is_one = isinstance(value, str) and not any(sign in value for sign in ";\n[{")
     texts = []
-    for item in split_list(value):
+    for item in [value] if is_one else split_list(value):
         if isinstance(item, (str, os.PathLike)):
             texts.append((item if isinstance(item, str) else os.fsdecode(item)).strip(_EDGES))
         elif isinstance(item, LocalFile):

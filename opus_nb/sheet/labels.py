@@ -54,7 +54,8 @@ def unpack_index(about: dict[str, Any], labels: Sequence[Any]) -> pd.Index[Any]:
 def _of_dtype(about: dict[str, Any], dtype: str, labels: list[Any]) -> pd.Index[Any]:
     index: Any
     if dtype.startswith("datetime64"):
-        index = pd.DatetimeIndex([pd.Timestamp(label) for label in labels]).astype(dtype)
+        # In a zone, the offset may change with the season.
+        index = pd.DatetimeIndex(pd.to_datetime(labels, utc="," in dtype, format="ISO8601")).astype(dtype)
     elif dtype.startswith("interval"):
         kind: Any = pd.IntervalDtype.construct_from_string(dtype)
         ends = [label or (None, None) for label in labels]

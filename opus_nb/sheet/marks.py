@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from opus_nb.sheet.copies import WorkbookCopy, note_size
+from opus_nb.sheet.safe_cells import plain_text
 from opus_nb.sheet.workbooks import OWN_SHEETS
 
 __all__ = ["ISSUE_SHEET", "MOST_MARKS", "mark_cell", "paint_cell", "take_away_marks"]
@@ -85,6 +86,6 @@ def take_away_marks(copy: WorkbookCopy) -> None:
 def _new_note(text: str) -> Any:
     from openpyxl.comments import Comment
 
-    note = Comment(text, _AUTHOR)
+    note = Comment(plain_text(text), _AUTHOR)
     note.width, note.height = note_size(text)
     return note

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
+from opus_nb.sheet.cells import is_missing, shorten, show_text
 from opus_nb.sheet.findings import Problem
 
-__all__ = ["ATTRS_KEY", "Origin", "read_origin"]
+__all__ = ["ATTRS_KEY", "Origin", "keep_sheet", "read_origin", "recall_sheet"]
 
 ATTRS_KEY: Final = "opus_nb"
+# Of a sheet that is only remembered: enough to see whether a workbook is still the same, and no copy of it.
+_SAMPLE_ROWS, _SAMPLE_COLUMNS, _SAMPLE_LETTERS = 40, 6, 200
 
 
 @dataclass(frozen=True)
@@ -130,3 +133,42 @@ def read_origin(df: pd.DataFrame) -> Origin:
         )
     except (TypeError, ValueError, AttributeError):
         return Origin()
+
+
+def keep_sheet(df: pd.DataFrame) -> dict[str, Any] | None:
+    """Return what the ledger keeps of a frame, so that results can be laid into its workbook by another process.
+
+    Returns
+    -------
+    dict or None
+        Small, and as JSON can hold it; None for a frame that was read from no workbook.
+    """
+    origin = read_origin(df)
+    if not origin.sheet or not origin.header_row:
+        return None
+    headers = ["" if is_missing(label) else show_text(label) for label in df.columns.tolist()]
+    places = [at for at, header in enumerate(headers) if headers.count(header) == 1 and header in origin.headers]
+    places = places[:_SAMPLE_COLUMNS]
+    step = max(1, len(df) // _SAMPLE_ROWS)
+    rows = {
+        position: [shorten(show_text(df.iat[position, at]), _SAMPLE_LETTERS) for at in places]
+        for position in range(0, len(df), step)
+    }
+    kept = {**replace(origin, notes=()).to_attrs(), "sample_headers": [headers[at] for at in places]}
+    return {**kept, "sample": [[position, texts] for position, texts in rows.items()]}
+
+
+def recall_sheet(kept: Mapping[str, Any] | None, index: pd.Index[Any]) -> pd.DataFrame:
+    """Return a stand-in for the frame that `keep_sheet` has described: its origin, its index, a few of its cells."""
+    frame: pd.DataFrame = pd.DataFrame(index=index)
+    if not kept:
+        return frame
+    headers = [str(header) for header in kept.get("headers", ())]
+    frame = pd.DataFrame(None, index=index, columns=pd.Index(headers, dtype=object), dtype=object)
+    places = [headers.index(header) for header in kept.get("sample_headers", ()) if header in headers]
+    for position, texts in kept.get("sample", ()):
+        if position < len(frame):
+            for at, text in zip(places, texts, strict=False):
+                frame.iat[position, at] = text or None
+    frame.attrs[ATTRS_KEY] = {key: value for key, value in kept.items() if not key.startswith("sample")}
+    return frame

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import re
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
-from opus_nb.sheet.casts import plain_scalar
+import numpy as np
+
+from opus_nb.sheet.casts import NotJsonError, json_value, plain_scalar
 from opus_nb.sheet.cells import is_missing, show_text
 
-__all__ = ["LONGEST_CELL", "column_width", "put_value"]
+__all__ = ["LONGEST_CELL", "column_width", "plain_text", "put_value"]
 
 LONGEST_CELL: Final = 32_767  # characters; a workbook cell holds no more
 _CUT_MARK: Final = "… [cut]"
@@ -22,8 +26,8 @@ _EXACT_DIGITS: Final = 10**15  # a workbook number has 15 digits
 def put_value(cell: Any, value: Any) -> str | None:
     """Write a value into a cell of an openpyxl sheet; formats of the cell stay.
 
-    Text is written as text, also where it begins like a formula; characters that a workbook cannot hold are
-    replaced, text that is too long is cut, whole numbers of more than 15 digits are written as text.
+    Text is written as text, also where it begins like a formula; lists and objects are JSON text; characters that a
+    workbook cannot hold are replaced, text that is too long is cut, whole numbers of more than 15 digits are text.
 
     Returns
     -------
@@ -52,7 +56,20 @@ def put_value(cell: Any, value: Any) -> str | None:
     elif isinstance(value, (dt.date, dt.time)) and getattr(value, "year", 1900) >= 1900:
         cell.value = value
         return None
-    return _put_text(cell, show_text(value))
+    return _put_text(cell, _in_words(value))
+
+
+def _in_words(value: Any) -> str:
+    """Return lists and objects as JSON, which can be read again; everything else as a person reads it."""
+    if isinstance(value, (list, tuple, dict, set, frozenset, np.ndarray)):
+        with suppress(NotJsonError, RecursionError, TypeError):
+            return json.dumps(json_value(value), ensure_ascii=False)
+    return show_text(value)
+
+
+def plain_text(text: str) -> str:
+    """Return the text with what XML cannot hold replaced; for notes and rules, which nobody reads back."""
+    return _NOT_IN_XML.sub("\ufffd", text)
 
 
 def _put_text(cell: Any, text: str) -> str | None:

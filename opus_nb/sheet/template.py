@@ -18,7 +18,7 @@ from opus_nb.sheet.cells import show_text
 from opus_nb.sheet.grids import row_digest
 from opus_nb.sheet.headers import column_letter
 from opus_nb.sheet.mapping import address_names
-from opus_nb.sheet.safe_cells import column_width, put_value
+from opus_nb.sheet.safe_cells import column_width, plain_text, put_value
 from opus_nb.sheet.workbooks import EXAMPLE_PROPERTY, OWN_SHEETS
 
 __all__ = ["write_template"]
@@ -190,7 +190,7 @@ def _note(column: _Column) -> str:
         lines.append("One of: " + "; ".join(show_text(option) for option in field.options))
     if field.description:
         lines.append(field.description)
-    return "\n".join(lines)[:1500]
+    return plain_text("\n".join(lines)[:1500])
 
 
 def _choices(field: Field) -> list[str]:
@@ -223,7 +223,7 @@ def _add_rule(sheet: Any, choices: Any, position: int, column: _Column) -> None:
     else:
         return
     rule.showErrorMessage = True
-    rule.errorTitle = column.header[:32]
+    rule.errorTitle = plain_text(column.header[:32])
     rule.error = _note(column)[:220]
     rule.errorStyle = "warning"  # the plan judges; the workbook only warns
     sheet.add_data_validation(rule)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from opus_nb.errors import ExtraMissing, SheetUnreadable
+from opus_nb.sheet.archives import without_huge_merges
 from opus_nb.sheet.cells import NO_CACHED_VALUE, CellError, show_list
 from opus_nb.sheet.findings import warning
 from opus_nb.sheet.grids import Grid, MergedArea
@@ -26,6 +27,7 @@ __all__ = [
 # Office writes characters that XML cannot hold as _x000D_ (ECMA-376, part 1, 22.9.2.19).
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _MOST_MERGED = 20_000
+_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
 
 # In the workbooks that we write: the property that tells the example row, the one that tells where the files lay
 # that the cells name, the name of the headers above results, and how sheets of ours are called.
@@ -51,7 +53,8 @@ def read_xlsx(path: Path, sheet: int | str | None) -> Grid:
     try:
         with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("ignore")  # about parts that a table does not need: validations, styles, printing
-            book = openpyxl.load_workbook(stream)
+            safe, merges_left_out = without_huge_merges(stream)
+            book = openpyxl.load_workbook(safe)
             names = [each.title for each in book.worksheets]
             hidden = {each.title for each in book.worksheets if each.sheet_state != "visible"}
             filled = {each.title for each in book.worksheets if each._cells}
@@ -61,7 +64,7 @@ def read_xlsx(path: Path, sheet: int | str | None) -> Grid:
             grid.other_folder = read_property(book, FOLDER_PROPERTY)
             grid.results = {column - 1 for column in find_results(book[chosen])}
             if grid.formulas:
-                _read_cached(stream, chosen, grid)
+                _read_cached(safe, chosen, grid)
     except SheetUnreadable:
         raise
     except MemoryError:
@@ -69,6 +72,9 @@ def read_xlsx(path: Path, sheet: int | str | None) -> Grid:
     except Exception as reason:  # a damaged workbook can make the reader raise anything
         raise _damaged(path, reason) from None
     _note_sheets(grid, names, sheet, hidden, filled)
+    if merges_left_out:
+        problem = "Cells are merged over an area that is larger than any table; that was not looked at"
+        grid.notes.append(warning("merged_cells", problem, "Nothing to do, unless that area is part of the table."))
     return grid
 
 
@@ -143,6 +149,8 @@ def _read_cells(path: Path, sheet: Any, date1904: bool) -> Grid:
     grid = Grid(path, {}, sheet=sheet.title, is_workbook=True, date1904=date1904)
     # The cells that exist, not the rectangle around them: one stray cell far out makes that rectangle enormous.
     for (row, column), cell in sheet._cells.items():
+        if row > _MOST_ROWS or column > _MOST_COLUMNS:
+            raise ValueError(f"a cell in row {row}, column {column}, where no sheet has one")
         kind, value = cell.data_type, cell.value
         if kind == "f":
             grid.formulas.add((row - 1, column - 1))

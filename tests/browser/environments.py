@@ -65,10 +65,10 @@ def make_all() -> None:
     """Make what is missing or out of date."""
     ENVS.mkdir(exist_ok=True)
     with ThreadPoolExecutor(2) as pool:
-        made = [pool.submit(_make_venv, name) for name in ("lab", "colab")]
-        made += [pool.submit(_make_overlay, version) for version in OTHER_KERNELS]
-        for each in made:
+        for each in [pool.submit(_make_venv, name) for name in ("lab", "colab")]:
             each.result()
+    for version in OTHER_KERNELS:
+        _make_overlay(version)
 
 
 def _make_venv(name: str) -> None:
@@ -91,7 +91,8 @@ def _make_overlay(version: str) -> None:
     if _is_fresh(place, stamp):
         return
     shutil.rmtree(place, ignore_errors=True)
-    _pip(Path(sys.executable), "--no-deps", "--target", str(place), f"ipykernel=={version}")
+    # The Python that runs this need not have pip.
+    _pip(python_of("lab"), "--no-deps", "--target", str(place), f"ipykernel=={version}")
     (place / "stamp").write_text(stamp)
 
 

@@ -18,6 +18,7 @@ _PLACES = {
     "lab": "lab/tree/{name}.ipynb?reset",
     "notebook": "notebooks/{name}.ipynb",
     "classic": "notebooks/{name}.ipynb",
+    "voila": "voila/render/{name}.ipynb",
 }
 _IS_READY = {
     "lab": """() => { const k = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel;
@@ -71,7 +72,8 @@ class NotebookPage:
     ----------
     browser : Browser
     server : NotebookServer
-    app : {"lab", "notebook", "classic"}
+    app : {"lab", "notebook", "classic", "voila"}
+        Voila runs all cells by itself when the page is opened.
     name : str
         Of the notebook.
     """
@@ -85,7 +87,9 @@ class NotebookPage:
 
     def open(self, *, kernel: bool = True) -> None:
         """Open it, or open it again."""
-        self.page.goto(f"{self.server.url}/{_PLACES[self.app].format(name=self.name)}")
+        self.page.goto(f"{self.server.url}/{_PLACES[self.app].format(name=self.name)}", timeout=120_000)
+        if self.app == "voila":
+            return
         if kernel:
             self.page.wait_for_function(_IS_READY[self._way], timeout=60_000)
             if self.app == "lab":
@@ -97,7 +101,14 @@ class NotebookPage:
         """Run all cells; returns at once."""
         if self._way == "classic":
             # The widget manager of that age has to be there before the first widget is.
-            self.page.wait_for_function("() => Jupyter.notebook.kernel.widget_manager !== undefined")
+            self.page.wait_for_function(
+                "() => Jupyter.notebook.kernel.widget_manager && Jupyter.notebook.kernel.comm_manager"
+                ".targets['jupyter.widget'] && document.readyState === 'complete'",
+                timeout=60_000,
+            )
+            # It asks the kernel for widgets that are there already, and says nowhere when it has heard.
+            self.page.wait_for_load_state("networkidle")
+            self.page.wait_for_timeout(1500)
             self.page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
         else:
             self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")

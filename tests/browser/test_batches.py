@@ -148,3 +148,17 @@ def test_rows_are_shown_by_the_page_and_by_state(open_notebook):
     page.sees("Paused: nothing more is submitted")
     page.button("Cancel").click()
     page.sees_the_end()
+
+
+def test_in_voila_the_monitor_lives_and_its_buttons_act(open_notebook):
+    """A page without cells: the batch runs, Pause and Cancel act, and the end stands there."""
+    page = open_notebook("voila", "newest", [SETUP.format(ledger="voila", rows=ROWS), START])
+    page.sees("In flight")
+    took = [click_and_time(page, "Pause", "Paused: nothing more is submitted")]
+    took.append(click_and_time(page, "Resume", r"Going on\."))
+    took.append(click_and_time(page, "Pause", "Paused: nothing more is submitted"))
+    assert min(took) < SOON_S, took
+    click_and_time(page, "Cancel", "Cancelled: what had not left stays here|cancelled")
+    page.sees_the_end()
+    completed = int(page.sees(r"\d+ completed").split()[0])
+    assert page.books()["executions"] == completed < ROWS

@@ -60,9 +60,9 @@ def test_fill_run_and_read_the_result(open_notebook, app, kernel):
     # The file that the job produced comes here by a button, and is a link then.
     page.button("Get files").click()
     page.sees("1 files: 1 (done|kept)")
-    link = page.page.locator("a", has_text="Settlement letter").last
+    link = page.page.locator(".on-card a", has_text="Settlement").last
     assert "opus-files/" in link.get_attribute("href")
-    assert list((page.server.notebooks / "opus-files").glob("*/*Settlement letter*"))
+    assert list((page.server.notebooks / "opus-files").glob("*_Settlement*.pdf"))
     # What came of the job stands in the saved file, as plain HTML.
     page.sees("settled")
     saved = str(page.save()["cells"][1]["outputs"])

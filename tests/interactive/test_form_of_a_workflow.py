@@ -302,7 +302,7 @@ def test_the_files_of_a_job_come_here_by_a_button_and_are_links_then(claims, cla
     button.click()
     until(lambda: "<a href" in form._sending.card.value)
     (href,) = re.findall(r'<a href="([^"]+)"', form._sending.card.value)
-    (path,) = (tmp_path / "opus-files" / form.job.job.id).glob("*.pdf")
+    (path,) = (tmp_path / "opus-files").glob(f"{form.job.job.id}_*.pdf")
     assert tmp_path / unquote(href) == path
     assert path.read_bytes().startswith(b"%PDF")
     until(lambda: not button.disabled)

@@ -133,9 +133,19 @@ def test_cancel_where_another_process_works_is_refused(begun, opus):
     assert begun.counts["queued"] == 6
 
 
-def test_an_older_object_of_the_run_cancels_the_one_at_work(begun, slow, dossier, sheet):
-    """The same name was started again since; its rows are cancelled, not only this object's."""
+def test_pausing_a_run_that_nobody_works_on_claims_nothing(begun):
+    """There is nothing to pause, and what goes on with it is named."""
+    begun.let_go()
+    assert "nobody works on this run" in begun.pause()
+
+
+def test_an_older_object_of_the_run_steers_the_one_at_work(begun, slow, dossier, sheet):
+    """The same name was started again since: pause, resume and cancel mean that."""
     again = dossier.run(sheet(8), name="begun", max_concurrency=2, progress="off")
+    assert "Paused" in begun.pause()
+    assert again.state == "paused"
+    assert begun.resume() == "Going on."
+    assert again.state == "running"
     assert "Cancelled" in begun.cancel()
     again.wait(timeout_s=20)
     assert dict(again.counts) == {"completed": 2, "cancelled": 6}

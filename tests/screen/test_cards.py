@@ -249,7 +249,7 @@ def test_a_file_that_opus_keeps_is_text_and_other_addresses_are_links():
 def test_a_file_of_which_there_is_a_copy_here_is_a_link_to_that():
     """Quoted as an address, shown by the copy's own name; the others of a list stay as they were."""
     here, there = "https://x.example/media/private/a.pdf", "https://x.example/media/private/b.pdf"
-    shown = value_html([here, there], {here: "opus-files/25/0_Settle & \"letter\".pdf"})
+    shown = value_html([here, there], {here: 'opus-files/25/0_Settle & "letter".pdf'})
     assert '<a href="opus-files/25/0_Settle%20%26%20%22letter%22.pdf"' in shown
     assert ">0_Settle &amp; &quot;letter&quot;.pdf</a>" in shown
     assert "b.pdf</span>" in shown

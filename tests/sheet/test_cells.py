@@ -70,10 +70,10 @@ def test_long_texts_and_lists_are_shortened() -> None:
 
 def test_values_that_compare_equal_are_still_different_cells() -> None:
     """1, 1.0, True and "1" are four values; equal texts are one; nothing is nothing."""
-    codes, uniques = distinct_values([1, 1.0, True, "1", "1", None, float("nan"), [1], [1]])
-    assert codes.tolist() == [0, 1, 2, 3, 3, -1, -1, 4, 5]
-    assert spread_values(["a", "b", "c", "d", "e", "f"], codes)[5] is MISSING
-    assert len(uniques) == 6
+    codes, uniques = distinct_values([1, 1.0, True, "1", "1", None, float("nan"), [1], [1], [True], [[1]], [[1]]])
+    assert codes.tolist() == [0, 1, 2, 3, 3, -1, -1, 4, 4, 5, 6, 7]
+    assert spread_values(list("abcdefgh"), codes)[5] is MISSING
+    assert len(uniques) == 8
 
 
 def test_names_and_letters() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from opus_nb.service.schema import Schema
 from opus_nb.sheet import CheckedSheet, check_sheet, map_columns, read_sheet
 from opus_nb.sheet.beside import write_beside
 from opus_nb.sheet.mending import write_fix_me
+from opus_nb.sheet.origins import keep_sheet, recall_sheet
 from opus_nb.sheet.painting import paint_issues
 
 SCHEMA = Schema((make_field("str", "Id", required=True), make_field("float", "Amount"), make_field("date", "Due")))
@@ -180,6 +182,138 @@ def test_results_without_a_workbook_or_of_another_length_are_refused(claims: Pat
     claims.unlink()
     with pytest.raises(SheetUnreadable, match="cannot be opened again"):
         write_beside(claims.parent / "o.xlsx", df, pd.DataFrame({"a": [1, 2, 3]}))
+
+
+def test_a_column_of_results_never_takes_the_name_of_the_owners(claims: Path) -> None:
+    """An output called like a column of the sheet gets another name, and so does the next of that name."""
+    df = read_sheet(claims)
+    results = pd.DataFrame([["failed", 1], ["failed", 2], ["failed", 3]], columns=["state", "amount"])
+    target = claims.parent / "out.xlsx"
+    write_beside(target, df, results)
+    sheet = openpyxl.load_workbook(target)["Claims"]
+    assert [cell.value for cell in sheet[3]] == ["Id", "Amount", "Due", "Twice", "state", "amount_opus"]
+    again = read_sheet(target)
+    assert "duplicate_header" not in set(run(again).issues["code"])
+    write_beside(target, again, results)
+    sheet = openpyxl.load_workbook(target)["Claims"]
+    assert [cell.value for cell in sheet[3]] == ["Id", "Amount", "Due", "Twice", "state", "amount_opus"]
+
+
+def test_columns_of_results_are_known_wherever_they_are_moved_to(claims: Path) -> None:
+    """The name in the workbook follows its cells; results of an earlier run that this one lacks are emptied."""
+    target = claims.parent / "out.xlsx"
+    write_beside(target, read_sheet(claims), pd.DataFrame({"state": ["failed"] * 3, "old": [1, 2, 3]}))
+    df = read_sheet(target)
+    assert df.attrs["opus_nb"]["results"] == [4, 5]
+    write_beside(target, df, pd.DataFrame({"state": ["completed"] * 3}))
+    sheet = openpyxl.load_workbook(target)["Claims"]
+    assert [sheet.cell(row, 6).value for row in (3, 4, 5, 6)] == [None] * 4
+    assert [sheet.cell(row, 5).value for row in (3, 4, 5, 6)] == ["state", *["completed"] * 3]
+    assert sheet.defined_names["opus_nb_results"].attr_text == "'Claims'!$E$3:$E$3"
+
+
+def test_rows_that_went_wrong_are_marked_and_marks_go_with_their_reason(claims: Path) -> None:
+    """Bad cells have their reason as a note, states their colour; the next copy has only what is still true."""
+    df = read_sheet(claims)
+    errors = ["Amount: 'x' is no number; Due: bad; worse", "node Check: no", None]
+    results = pd.DataFrame({"state": ["invalid", "failed", "completed"], "error": errors})
+    target = claims.parent / "out.xlsx"
+    write_beside(target, df, results)
+    sheet = openpyxl.load_workbook(target)["Claims"]
+    assert sheet["B4"].comment.text == "ask Ann\n\n[opus_nb] 'x' is no number"
+    assert sheet["C4"].comment.text == "[opus_nb] bad; worse"
+    red = {cell.coordinate for row in sheet for cell in row if cell.fill.fgColor.rgb == "FFF4B6B6"}
+    assert red == {"B4", "C4", "E4", "F4", "E5", "F5"}
+    write_beside(target, read_sheet(target), results.assign(state="completed", error=None))
+    sheet = openpyxl.load_workbook(target)["Claims"]
+    assert sheet["B4"].comment.text == "ask Ann"
+    assert not [cell for row in sheet for cell in row if cell.fill.fgColor.rgb == "FFF4B6B6"]
+
+
+def test_results_go_beside_a_sheet_that_is_only_remembered(claims: Path) -> None:
+    """Another process knows the workbook from the ledger, finds the rows and bad cells, and notices another table."""
+    df = read_sheet(claims).iloc[[2, 0]]
+    kept = json.loads(json.dumps(keep_sheet(df)))
+    remembered = recall_sheet(kept, df.index)
+    results = pd.DataFrame({"state": ["completed", "invalid"], "error": [None, "Amount: 'x' is no number"]})
+    write_beside(claims.parent / "out.xlsx", remembered, results, source=claims)
+    sheet = openpyxl.load_workbook(claims.parent / "out.xlsx")["Claims"]
+    assert [sheet.cell(row, 5).value for row in (4, 5, 6)] == ["invalid", None, "completed"]
+    assert sheet["B4"].fill.fgColor.rgb == "FFF4B6B6"
+    book = openpyxl.load_workbook(claims)
+    book["Claims"].insert_rows(4, 2)
+    book.save(claims)
+    with pytest.raises(SheetUnreadable, match="not those of the workbook"):
+        write_beside(claims.parent / "out.xlsx", remembered, results, source=claims)
+    assert keep_sheet(pd.DataFrame({"a": [1]})) is None
+    assert recall_sheet(None, df.index).shape == (2, 0)
+
+
+def test_marks_under_light_text_are_dark(claims: Path) -> None:
+    """A white header on blue stays legible, and the mark goes when it is not true any more."""
+    book = openpyxl.load_workbook(claims)
+    book["Claims"]["D3"].font = Font(color="FFFFFFFF")
+    book.save(claims)
+    sheet = fix_me(claims, read_sheet(claims))["Claims"]
+    assert sheet["D3"].fill.fgColor.rgb == "FF8A6100"
+    mended = fix_me(claims.parent / "fix-me.xlsx", read_sheet(claims.parent / "fix-me.xlsx").drop(columns="Twice"))
+    assert mended["Claims"]["D3"].fill.fill_type is None
+
+
+def test_a_copy_remembers_where_the_files_lie(claims: Path) -> None:
+    """In another folder than the original it says where that was, also as a copy of a copy; beside it, nothing."""
+    df = read_sheet(claims)
+    checked = run(df)
+    far = write_fix_me(claims.parent / "a" / "b" / "f.xlsx", df, checked.issues, checked.issue_positions)
+    assert read_sheet(far).attrs["opus_nb"]["other_folder"] == "../.."
+    again = read_sheet(far)
+    write_beside(claims.parent / "c" / "o.xlsx", again, pd.DataFrame({"state": ["failed"] * 3}))
+    assert read_sheet(claims.parent / "c" / "o.xlsx").attrs["opus_nb"]["other_folder"] == ".."
+    write_beside(claims.parent / "o.xlsx", again, pd.DataFrame({"state": ["failed"] * 3}))
+    assert read_sheet(claims.parent / "o.xlsx").attrs["opus_nb"]["other_folder"] == ""
+
+
+def test_a_copy_is_named_like_what_it_is(claims: Path) -> None:
+    """A workbook without macros is no xlsm, and what a copy cannot keep is said."""
+    df = read_sheet(claims)
+    checked = run(df)
+    with pytest.raises(SettingsError, match="no macros"):
+        write_fix_me(claims.parent / "f.xlsm", df, checked.issues, checked.issue_positions)
+    with_macros = claims.rename(claims.with_suffix(".xlsm"))
+    df = read_sheet(with_macros)
+    notes: list[str] = []
+    write_fix_me(claims.parent / "f.xlsx", df, checked.issues, checked.issue_positions, notes=notes)
+    assert "macros" in notes[0]
+    assert any("macros" in note for note in write_beside(claims.parent / "o.xlsx", df, pd.DataFrame({"a": [1, 2, 3]})))
+
+
+def test_a_row_that_is_wrong_as_a_whole_is_marked_at_its_first_cell(tmp_path: Path) -> None:
+    """Equal rows are about no column in particular."""
+    df = pd.DataFrame({"Id": ["a", "a"], "Amount": [1, 1], "Due": [None, None]})
+    checked = run(df)
+    sheet = openpyxl.load_workbook(
+        write_fix_me(tmp_path / "f.xlsx", df, checked.issues, checked.issue_positions)
+    ).worksheets[0]
+    assert "earlier row" in sheet["A3"].comment.text
+
+
+def test_lists_and_objects_come_back_from_a_plain_table(tmp_path: Path) -> None:
+    """What a frame holds as Python lists and dicts is JSON in the workbook, and the same when it is read again."""
+    schema = Schema((make_field("array", "Tags"), make_field("object", "Contact"), make_field("str", "Id")))
+    df = pd.DataFrame({"Tags": [["a", "b;c"], ["x"]], "Contact": [{"email": "é"}, None], "Id": ["1", "2"]})
+    checked = check_sheet(df, schema, map_columns(df, schema))
+    place = write_fix_me(tmp_path / "f.xlsx", df, checked.issues, checked.issue_positions)
+    again = read_sheet(place)
+    assert check_sheet(again, schema, map_columns(again, schema)).columns == checked.columns
+
+
+def test_what_was_changed_on_the_way_into_a_plain_table_is_said(tmp_path: Path) -> None:
+    """A mended copy goes back in, so what it could not hold must not be lost silently."""
+    df = pd.DataFrame({"Id": ["a\x01", "b"], "Amount": [1, 2], "Due": [None, None]})
+    checked = run(df)
+    notes: list[str] = []
+    write_fix_me(tmp_path / "f.xlsx", df, checked.issues, checked.issue_positions, notes=notes)
+    assert notes == ['column "Id": characters that a workbook cannot hold replaced in 1 cell']
 
 
 def test_painted_problems_are_escaped_coloured_and_limited() -> None:

@@ -36,6 +36,35 @@ def test_windows_separators_are_understood(check: Check, folder: Path) -> None:
     assert checked.columns["value"] == [LocalFile(str(folder / "scans" / "deep.pdf"))]
 
 
+@pytest.mark.parametrize(
+    ("on_disk", "in_cell"),
+    [
+        ("Shot at 9.41\u202fAM.pdf", "Shot at 9.41\u202fAM.pdf"),
+        ("Shot at 9.41 AM.pdf", "Shot at 9.41\u202fAM.pdf"),
+        ("Zoe\u0308.pdf", "Zo\u00eb.pdf"),
+        ("Zo\u00eb.pdf", "Zoe\u0308.pdf"),
+        ("scans/Zoe\u0308.pdf", "scans\\Zo\u00eb.pdf"),
+    ],
+)
+def test_a_name_is_found_however_its_letters_are_spelled(
+    check: Check, folder: Path, on_disk: str, in_cell: str
+) -> None:
+    """No-break spaces of a Mac's screenshots, and accents composed or not, do not hide a file."""
+    (folder / on_disk).write_bytes(PDF)
+    assert check("file", [in_cell], files_root=folder).columns["value"] == [LocalFile(str(folder / on_disk))]
+
+
+def test_a_copy_of_ours_in_another_folder_finds_the_files_of_its_original(check: Check, folder: Path) -> None:
+    """What lies beside the copy wins; what does not is looked for beside the original."""
+    (folder / "out").mkdir()
+    (folder / "out" / "b.PNG").write_bytes((folder / "b.PNG").read_bytes())
+    attrs = {"path": str(folder / "out" / "fix-me.xlsx"), "other_folder": ".."}
+    checked = check("file", ["a.pdf", "b.PNG", "c.pdf"], attrs=attrs)
+    assert checked.columns["value"][:2] == [LocalFile(str(folder / "a.pdf")), LocalFile(str(folder / "out" / "b.PNG"))]
+    assert codes(checked) == ["file_missing"]
+    assert str(folder / "out") in checked.issues["fix"][0]
+
+
 def test_an_address_passes_as_it_is(check: Check) -> None:
     """An http(s) URL is a checked value already; other schemes are errors."""
     assert check("file", ["https://files.opus.com/media/a.pdf"]).columns["value"] == [

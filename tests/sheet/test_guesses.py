@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from header_sets import BY_KIND, CELLS, SETS
@@ -56,6 +58,24 @@ def test_what_stays_open_shows_what_may_be_meant() -> None:
     source = map_columns(pd.DataFrame({"Recieved date": ["2025-01-31"]}), schema)["v"]
     assert (source.source, source.suggestions[0][0]) == ("missing", "Recieved date")
     assert "perhaps" in source.reason
+
+
+def test_files_that_exist_are_part_of_the_reason(tmp_path: Path) -> None:
+    """The values of a column are looked for on disk, and what was found is said; it decides between two columns."""
+    for name in ("a.pdf", "b.pdf"):
+        (tmp_path / name).touch()
+    schema = Schema((make_field("file", "Application form", variable_name="v"),))
+    df = pd.DataFrame({"pdf_path": ["a.pdf", "b.pdf"], "upload_file": ["x.pdf", "y.pdf"]})
+    source = map_columns(df, schema, files_root=tmp_path)["v"]
+    assert source.column == "pdf_path"
+    assert source.reason.endswith("its 2 first values are files that exist")
+    df["pdf_path"] = ["a.pdf", "gone.pdf"]
+    assert "1 of its 2 first values" in map_columns(df, schema, files_root=tmp_path)["v"].reason
+    assert map_columns(df, schema, files_root=tmp_path / "nowhere")["v"].column is None
+    odd = pd.DataFrame({"signature_scan_of_witness": ["a.pdf", "b.pdf"]})
+    open_source = map_columns(odd, schema, files_root=tmp_path)["v"]
+    assert open_source.column is None
+    assert "files that exist" in open_source.reason
 
 
 def test_a_guess_is_said_as_a_warning_and_can_be_switched_off() -> None:

@@ -200,3 +200,57 @@ def test_headers_may_be_anything_that_pandas_allows() -> None:
     """Numbers, dates, None, NaN and tuples as headers neither crash nor match."""
     df = frame(1, 2.5, None, float("nan"), pd.Timestamp("2025-01-01"), "Amount")
     assert map_columns(df, SCHEMA, {1: "Country"})["workflow_input_c3"].column == "1"
+
+
+def test_an_input_can_be_left_out_and_a_column_left_alone() -> None:
+    """None after an input feeds it from nothing, also by name; None after a header keeps the column from matching."""
+    mapping = map_columns(frame("Invoice number", "Country"), SCHEMA, {"Country": None})
+    source = mapping["workflow_input_c3"]
+    assert (source.source, source.left_out, source.reason) == ("missing", True, "left out in columns=")
+    assert mapping.unused == ("Country",)
+    assert mapping.columns == {"Invoice number": "Invoice number", "Country": None}
+    alone = map_columns(frame("invoice_number"), SCHEMA, {"invoice_number": None})
+    assert alone["workflow_input_a1"].source == "missing"
+    defaults = Schema((make_field("str", "A", default="sample"),))
+    assert map_columns(frame("z"), defaults, {"A": None}, use_defaults=True)["a"].source == "missing"
+    with pytest.raises(MappingError, match="no input"):
+        map_columns(frame("a"), SCHEMA, {"Contry": None})
+    with pytest.raises(MappingError, match="fed twice"):
+        map_columns(frame("a"), SCHEMA, {"Country": None}, {"Country": "DE"})
+
+
+LISTS = Schema((make_field("array", "Tags"), make_field("files", "Categories of proof", variable_name="proof_ids")))
+
+
+@pytest.mark.parametrize(
+    "headers", [["Tag 1", "Tag 2"], ["tags_2", "tags_1", "tags_3"], ["Tag0", "Tag1"], ["Tag (1)", "Tag (2)"]]
+)
+def test_a_list_is_fed_from_numbered_columns(headers: list[str]) -> None:
+    """Columns called like the list and numbered without a gap are its items, in the order of their numbers."""
+    source = map_columns(frame(*headers, "other"), LISTS)["tags"]
+    assert [header for _, header in source.members] == sorted(headers)
+    assert source.column == " + ".join(sorted(headers))
+    assert not source.is_guess
+
+
+@pytest.mark.parametrize(
+    "headers", [["Tag 1"], ["Tag 1", "Tag 3"], ["Tag 2", "Tag 3"], ["Stag 1", "Stag 2"], ["2024", "2025"]]
+)
+def test_a_list_is_not_fed_from_what_may_be_something_else(headers: list[str]) -> None:
+    """One column, a gap, or another name: the list stays open."""
+    assert map_columns(frame(*headers), LISTS, guess=False)["tags"].source == "missing"
+
+
+def test_a_list_of_headers_after_an_input_feeds_it_from_all_of_them() -> None:
+    """Only lists can be fed from several columns; the choice is kept with the mapping."""
+    df = frame("a", "b", "c")
+    mapping = map_columns(df, LISTS, {"Tags": ["a", "b"]})
+    assert [header for _, header in mapping["tags"].members] == ["a", "b"]
+    assert mapping.columns == {"Tags": ["a", "b"]}
+    assert mapping.unused == ("c",)
+    assert map_columns(df, LISTS, mapping.columns).columns == mapping.columns
+    assert map_columns(df, LISTS, {"Tags": ["c"]})["tags"].column == "c"
+    with pytest.raises(MappingError, match="takes one value"):
+        map_columns(df, SCHEMA, {"Country": ["a", "b"]})
+    with pytest.raises(MappingError, match="fed twice"):
+        map_columns(df, LISTS, {"Tags": ["a", "b"], "c": "Tags"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-import io
 import json
 import pickle
 import zipfile
@@ -20,7 +19,7 @@ from sheet_making import make_field
 
 from opus_nb.errors import ExtraMissing, SheetUnreadable
 from opus_nb.service.schema import Schema
-from opus_nb.sheet import check_sheet, map_columns, read_sheet
+from opus_nb.sheet import check_sheet, map_columns, read_sheet, write_beside
 
 
 def save(path: Path, rows: list[list[Any]], **parts: Any) -> Any:
@@ -275,6 +274,20 @@ def test_notes_become_issues(tmp_path: Path) -> None:
     assert issues["row"].isna().all()
 
 
+@pytest.mark.parametrize("area", ["A2:A1048576", "A1:XFD1048576"])
+def test_a_merged_area_of_an_enormous_size_costs_nothing(tmp_path: Path, area: str) -> None:
+    """A column merged to its very end, or a whole sheet, is read in no time, also as a copy, and said."""
+    path = tmp_path / "a.xlsx"
+    save(path, [["Value", "n"], ["x", 1], ["y", 2]])
+    merges = f'</sheetData><mergeCells count="1"><mergeCell ref="{area}"/></mergeCells>'.encode()
+    _replace_part(path, "xl/worksheets/sheet1.xml", b"</sheetData>", merges)
+    df = read_sheet(path)
+    assert df["Value"].tolist() == ["x", "y"]
+    assert note_codes(df) == ["merged_cells"]
+    notes = write_beside(tmp_path / "b.xlsx", df, pd.DataFrame({"state": ["failed", "completed"]}))
+    assert "merged areas" in notes[0]
+
+
 def test_one_stray_cell_far_out_costs_nothing(tmp_path: Path) -> None:
     """A space in the last cell of the sheet does not make a table of a million rows."""
     path = tmp_path / "a.xlsx"
@@ -423,48 +436,6 @@ def test_letters_that_xml_cannot_hold_come_back(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     save(path, [["id"], ["two_x000D_\nlines"]])
     assert read_sheet(path)["id"].tolist() == ["two\r\nlines"]
-
-
-def _workbook_bytes() -> bytes:
-    stream = io.BytesIO()
-    book = openpyxl.Workbook()
-    for row in (["id", "when", "x"], ["a", dt.date(2025, 1, 1), 1.5], ["b", None, True]):
-        book.active.append(row)
-    book.active.merge_cells("A2:A3")
-    book.save(stream)
-    return stream.getvalue()
-
-
-WORKBOOK = _workbook_bytes()
-
-
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_a_damaged_workbook_is_a_table_or_refused(tmp_path: Path, data: st.DataObject) -> None:
-    """Flipped bytes, inside or outside the archive, never raise anything but SheetUnreadable."""
-    if data.draw(st.booleans()):
-        raw = bytearray(WORKBOOK)
-        for place in data.draw(st.lists(st.integers(0, len(raw) - 1), min_size=1, max_size=20)):
-            raw[place] = data.draw(st.integers(0, 255))
-        content = bytes(raw)
-    else:
-        changed = io.BytesIO()
-        with zipfile.ZipFile(io.BytesIO(WORKBOOK)) as archive, zipfile.ZipFile(changed, "w") as target:
-            victim = data.draw(st.sampled_from(archive.namelist()))
-            for name in archive.namelist():
-                part = bytearray(archive.read(name))
-                if name == victim:
-                    for place in data.draw(st.lists(st.integers(0, len(part) - 1), min_size=1, max_size=8)):
-                        part[place] = data.draw(st.integers(32, 126))
-                target.writestr(name, bytes(part))
-        content = changed.getvalue()
-    path = tmp_path / "fuzz.xlsx"
-    path.write_bytes(content)
-    try:
-        df = read_sheet(path)
-    except SheetUnreadable:
-        return
-    assert isinstance(df, pd.DataFrame)
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -98,6 +98,33 @@ def test_required_inputs_are_marked_and_notes_tell_what_goes_in(tmp_path: Path) 
     assert sheet["A1"].fill.fgColor.rgb != sheet["C1"].fill.fgColor.rgb
 
 
+def test_odd_letters_and_long_choices_in_a_schema_harm_no_template(tmp_path: Path) -> None:
+    """Control characters, quotes and hundreds of options are what authors write, too."""
+    schema = Schema(
+        (
+            make_field("str", "A\x01", variable_name="a", description="see\x0b\ud800"),
+            make_field("str", "B", options=tuple(f"option {number}" for number in range(300))),
+            make_field("str", "C", options=('say "yes"', "no\x02")),
+            make_field("array", "D", item=make_field("float", "item")),
+        )
+    )
+    path = write_template(tmp_path / "t.xlsx", schema, "x" * 300)
+    assert len(openpyxl.load_workbook(path)["opus_nb choices"]["B"]) == 300
+    assert map_columns(read_sheet(path), schema)["d"].source == "column"
+
+
+def test_the_example_of_a_list_fits_its_items(tmp_path: Path) -> None:
+    """A list of numbers has numbers in its example."""
+    for kind in ("str", "float", "int", "bool", "date", "object"):
+        schema = Schema((make_field("array", "D", item=make_field(kind, "item")), make_field("str", "x")))
+        path = write_template(tmp_path / "t.xlsx", schema)
+        book = openpyxl.load_workbook(path)
+        del book.custom_doc_props["opus_nb_example_row"]
+        book.save(path)
+        df = read_sheet(path)
+        assert check_sheet(df, schema, map_columns(df, schema)).issues.empty
+
+
 def test_a_template_is_an_xlsx(tmp_path: Path) -> None:
     """Other endings and places that cannot be written to are refused; missing folders are made."""
     assert write_template(tmp_path / "new" / "t.xlsx", SCHEMA).is_file()

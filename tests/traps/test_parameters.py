@@ -156,6 +156,17 @@ def test_a_plan_is_for_its_own_workflow(serve: Serve) -> None:
         opus.workflow(echo().id).plan(TEXTS, workflow_id=UUID)
 
 
+def test_what_cases_do_not_take_is_said(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    """The case routes know a title and a description: anything else is left out aloud; jobs take everything."""
+    opus = serve(echo("cases"), echo("v1"))
+    wf = opus.workflow(echo("cases").id)
+    wf.run(TEXTS, title="Claim {Ref}", initial_input={"a": 1}, source="manual", progress="off").wait()
+    assert "Left out: initial_input, source. 'Echo' runs as cases" in capsys.readouterr().err
+    assert shells(opus)[0].title.startswith("Claim R-7 [")
+    opus.workflow(echo("v1").id).plan(TEXTS, source="manual")
+    assert "Left out" not in capsys.readouterr().err
+
+
 # -- templates over the row -------------------------------------------------------------------------------
 
 CLAIMS = pd.DataFrame(

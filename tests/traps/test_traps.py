@@ -95,8 +95,10 @@ def test_trap_03_no_payload_schema_is_no_empty_form(serve: Serve) -> None:
     def nothing() -> dict[str, Any]:
         return {"Number": 1}
 
-    opus = serve(echo(), echo("v1", hides_schema=True), nothing)
-    assert list(opus.workflow(echo().id).inputs["display_name"]) == ["Text"]
+    in_camel_case = echo("cases", id="00000000-0000-4000-8000-00000000000c")
+    opus = serve(echo(), echo("v1", hides_schema=True), nothing, in_camel_case)
+    for each in (echo(), in_camel_case):
+        assert list(opus.workflow(each.id).inputs["display_name"]) == ["Text"]
     with pytest.raises(SchemaNotFound, match="input node"):
         opus.workflow(echo("v1").id)
     assert opus.workflow(nothing.id).inputs.empty
@@ -140,8 +142,10 @@ def test_trap_05_types_travel_under_the_schemas_own_words(serve: Serve) -> None:
         "Names": "array",
         "Contact": "object",
     }
-    assert "typeDefinition" in seen["Names"]
-    assert "typeDefinition" in seen["Contact"]
+    assert seen["Settings"]["value"] == '{"a": 1}'
+    assert "typeDefinition" not in seen["Settings"]
+    assert seen["Names"]["typeDefinition"]["allowed_types"][0]["type"] == "str"
+    assert [each["display_name"] for each in seen["Contact"]["typeDefinition"].values()] == ["Email"]
     assert not any("type_definition" in entry for entry in seen.values())
 
 
@@ -206,7 +210,9 @@ def test_trap_08_no_callback_url_unless_the_server_insists(serve: Serve) -> None
     assert books(opus)["executions"] == 4
     polite = serve(echo())
     run(polite)
-    assert not any(b"callbackUrl" in job.request for job in polite.sandbox._state.jobs)
+    sent = [job.request for job in polite.sandbox._state.jobs]
+    assert [b"jobPayloadSchemaInstance" in each for each in sent] == [True, True]
+    assert not any(b"callbackUrl" in each for each in sent)
 
 
 ENDS = {
@@ -240,7 +246,7 @@ def test_trap_09_words_that_nobody_knows_are_no_end(serve: Serve) -> None:
 
     done = opus.workflow(echo().id).run(TEXTS[:1], progress=Ear()).wait()
     assert dict(done.counts) == {"completed": 1}
-    assert {"UNKNOWN", "REVIEWING"} & seen
+    assert {"UNKNOWN", "REVIEWING"} <= seen
 
 
 def test_trap_10_waiting_for_hours_is_no_failure(serve: Serve) -> None:
@@ -263,6 +269,18 @@ def test_trap_10_waiting_for_hours_is_no_failure(serve: Serve) -> None:
     again = opus.open_run("desk", progress="off")
     opus.sandbox.answer(job_id, "yes")
     assert list(again.wait(for_people=True).results()["Said"]) == ["yes"]
+    assert books(opus)["executions"] == 1
+
+
+def test_trap_10_our_own_patience_is_no_failure(serve: Serve) -> None:
+    """A time limit here says something about us: the row stays running, keeps its id, and completes later."""
+    opus = serve(echo(nodes=[Node("Shout", seconds=80)]))
+    done = run(opus, TEXTS[:1], patience_s=0.15)
+    job = done.jobs().iloc[0]
+    assert (job["state"], job["job_id"] is not pd.NA, pd.isna(job["error"])) == ("running", True, True)
+    assert "not at its end after 0.15 s" in job["note"]
+    assert dict(done.wait(for_people=True).counts) == {"completed": 1}
+    assert list(done.jobs()["job_id"]) == [job["job_id"]]
     assert books(opus)["executions"] == 1
 
 

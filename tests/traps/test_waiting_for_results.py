@@ -80,3 +80,22 @@ def test_slower_is_not_later(serve: Serve) -> None:
     run = opus.workflow(echo().id).run(TEXTS, progress="off").wait()
     assert fault.fired == 18
     assert list(run.results()["Loud"]) == ["A"]
+
+
+def test_many_wait_side_by_side(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for results holds up nobody: all rows are told before the first gives up, however many there are."""
+    monkeypatch.setattr(collecting, "COLLECTED_AT_ONCE", 2)
+    opus = serve(echo(), settle_s=0.2)
+    opus.sandbox.fault("results", "error", status=202, body={})
+    told: list[str] = []
+
+    class Listener:
+        def observe(self, event: Any) -> None:
+            if event.state.value == "completed" or (event.state.value == "collecting" and event.error):
+                told.append(event.state.value)
+
+    rows = pd.DataFrame({"Text": [str(number) for number in range(8)]})
+    run = opus.workflow(echo().id).run(rows, progress=Listener(), max_concurrency=8).wait()
+    assert told[:8] == ["collecting"] * 8
+    assert dict(run.counts) == {"completed": 8}
+    assert books(opus)["calls"]["results"] == 64
