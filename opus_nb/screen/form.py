@@ -227,15 +227,16 @@ class Form:
         self._code.layout.display = ""
 
     def add_to_table(self) -> None:
-        """Keep what stands in the form as one row of ``table``; it is checked only by ``wf.plan``."""
-        values = self.value
+        """Keep what stands in the form as one row of ``table``; what cannot be used yet is told, and empty there."""
+        values, problems = self._read()
+        self.tell_problems(problems)
         self._collected.append(
             {field.display_name: as_written(field, values.get(field.variable_name)) for field in self.schema}
         )
-        number = len(self._collected)
-        self._sending.say(
-            f"form.table has {number} row{'s' if number > 1 else ''} now; wf.plan(form.table) checks them."
-        )
+        rows = "1 row" if len(self._collected) == 1 else f"{len(self._collected)} rows"
+        inputs = "1 input is" if len(problems) == 1 else f"{len(problems)} inputs are"
+        left_out = f" {inputs} empty in the new one; the reason stands beside." if problems else ""
+        self._sending.say(f"form.table has {rows} now; wf.plan(form.table) checks them.{left_out}")
 
     @property
     def table(self) -> pd.DataFrame:

@@ -99,7 +99,9 @@ def test_taken_port_is_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--port 0" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["check"], ["run"], ["demo"], ["runs"], ["sandbox"]], ids=lambda words: " ".join(words))
+@pytest.mark.parametrize(
+    "command", [[], ["check"], ["run"], ["demo"], ["runs"], ["sandbox"]], ids=lambda words: " ".join(words)
+)
 def test_help_is_there_for_each(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Help goes to stdout with code 0."""
     with pytest.raises(SystemExit) as left:

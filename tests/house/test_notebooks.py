@@ -56,3 +56,16 @@ def test_quickstart_runs_from_top_to_bottom(root: Path, tmp_path: Path) -> None:
     assert "image/png" in shown(notebook, "run.plot.outcomes")
     assert "image/png" in shown(notebook, "run.plot.timeline")
     assert (tmp_path / "claims-results.xlsx").stat().st_size > 10_000
+
+
+def test_outcomes_runs_from_top_to_bottom(root: Path, tmp_path: Path) -> None:
+    """A finished run opened again: failures with their nodes, ways, times, answers, files and the account."""
+    shutil.copy(root / "notebooks" / "02-outcomes.ipynb", tmp_path)
+    notebook = run_notebook(tmp_path / "02-outcomes.ipynb", tmp_path)
+    assert "62 completed, 2 failed, 8 invalid" in shown(notebook, "run = opus.open_run")["text/plain"]
+    assert "at node 'Settle automatically'" in shown(notebook, "failed = ")["text/plain"]
+    assert "Refer to an adjuster" in shown(notebook, "audit = ")["text/plain"]
+    assert "settled" in shown(notebook, "joined = ")["text/plain"]
+    assert "image/png" in shown(notebook, "run.plot.durations")
+    assert len(list((tmp_path / "outputs").glob("*.pdf"))) == 44
+    assert "completed    64" in shown(notebook, "run.retry()")["text/plain"]

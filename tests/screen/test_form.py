@@ -509,3 +509,16 @@ def test_a_list_without_a_schema_survives(items):
     form = Form(Schema((SCHEMA["v_tags"],)), title="x", submit=lambda _: None, environment=HERE)
     form.value = {"v_tags": items}
     assert form.value == {"v_tags": items}
+
+
+def test_what_cannot_be_read_is_told_when_a_form_is_kept_in_the_table(form):
+    """A number that is none does not vanish in silence: its problem stands beside it, and the sentence says so."""
+    form.value = {"v_name": "Ana", "v_count": "seven"}
+    form.add_to_table()
+    assert "form.table has 1 row now" in form._sending.said.value
+    assert "1 input is empty in the new one" in form._sending.said.value
+    assert "seven" in form._problems["v_count"].value
+    form.value = {"v_count": 7}
+    form.add_to_table()
+    assert "empty" not in form._sending.said.value
+    assert form.table["Count"].tolist() == [None, 7]

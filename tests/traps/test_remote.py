@@ -12,7 +12,16 @@ import pytest
 from trap_making import books, echo, shells
 
 import opus_nb
-from opus_nb.errors import NotFound, RequestRefused, SettingsError
+from opus_nb.errors import (
+    AnswerLost,
+    NotFound,
+    OpusError,
+    RateLimited,
+    ReplyUnreadable,
+    RequestRefused,
+    ServiceTrouble,
+    SettingsError,
+)
 from opus_nb.sandbox import Input, Node, Output, workflow
 
 Serve = Callable[..., opus_nb.Opus]
@@ -176,3 +185,34 @@ def test_the_check_tells_trouble_and_does_not_raise(serve: Serve, tmp_path: Path
     found = opus.check()
     assert "? service key" in repr(found)
     assert found.ok
+
+
+READS: dict[str, tuple[str, dict[str, Any], type[OpusError], str]] = {
+    "a page of 502": ("error", {"status": 502, "html": True}, ServiceTrouble, "Try again in a few minutes"),
+    "a 503 in JSON": ("error", {"status": 503}, ServiceTrouble, "opus.check()"),
+    "429 for ever": ("rate_limited", {"retry_after_s": 0, "style": "body"}, RateLimited, "max_requests_per_second"),
+    "an answer that is lost": ("lost_after", {}, AnswerLost, "Nothing was changed. Try again"),
+    "half an answer": ("cut_off", {}, AnswerLost, "connect(timeout_s=...)"),
+    "a page instead of JSON": ("html", {}, ReplyUnreadable, "connect(base_url=...)"),
+    "a refusal": (
+        "error",
+        {"status": 400, "message": ["id must be a number"]},
+        RequestRefused,
+        "correct what it names",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", READS)
+def test_every_read_that_fails_says_all_four_parts(serve: Serve, case: str) -> None:
+    """What we were doing, where, what came back, and what to do next, whatever the trouble is."""
+    kind, parts, error, next_step = READS[case]
+    opus = serve(echo())
+    opus.sandbox.fault("status", kind, **parts)
+    with pytest.raises(error) as caught:
+        opus.job("123")
+    told = caught.value
+    assert told.what.startswith("Asking for the status of job 123")
+    assert told.where == "GET /job/123/status"
+    assert told.came_back
+    assert next_step in str(told)

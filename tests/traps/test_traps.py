@@ -104,6 +104,18 @@ def test_trap_03_no_payload_schema_is_no_empty_form(serve: Serve) -> None:
     assert opus.workflow(nothing.id).inputs.empty
 
 
+@pytest.mark.parametrize("body", ["null", [], {}, {"workflow_id": "another", "name": "Echo"}], ids=str)
+def test_trap_03_an_answer_without_a_schema_names_the_workflow(serve: Serve, body: Any) -> None:
+    """Whatever came instead, the error says which workflow was asked for, what was there, and what to do."""
+    opus = serve(echo())
+    opus.sandbox.fault("workflow", "error", status=200, body=body)
+    with pytest.raises(SchemaNotFound) as caught:
+        opus.workflow(echo().id)
+    assert caught.value.where == ("another, Echo" if isinstance(body, dict) and body else echo().id)
+    assert "found " in str(caught.value.came_back)
+    assert "input node" in str(caught.value.next_step)
+
+
 def test_trap_04_types_as_a_list(serve: Serve) -> None:
     """The first of ``allowed_types`` is the type, and a value of another one goes under that other word."""
 

@@ -193,8 +193,9 @@ def test_trap_32_workflows_that_are_not_active(serve: Serve) -> None:
     """Said on the card and before anything is sent; switched off later, the row says what to do."""
     opus = serve(echo("v1", active=False), echo())
     assert "Not active" in first(opus)._repr_html_()
-    with pytest.raises(WorkflowInactive, match="not active"):
+    with pytest.raises(WorkflowInactive, match="not active") as caught:
         first(opus).run(TEXTS, progress="off")
+    assert caught.value.came_back == "Opus says active = False"
     assert books(opus)["calls"].get("initiate", 0) == 0
     opus.sandbox.fault("initiate", "error", status=400, message="Workflow is not active")
     errors = opus.workflow(echo().id).run(TEXTS, progress="off").wait().results()["error"]
@@ -206,8 +207,9 @@ def test_trap_32_switched_off_between_plan_and_start(serve: Serve) -> None:
     opus = serve(echo())
     plan = first(opus).plan(TEXTS)
     opus.sandbox.publish(echo(active=False))
-    with pytest.raises(WorkflowInactive, match="not active any more"):
+    with pytest.raises(WorkflowInactive, match="not active any more") as caught:
         plan.start(progress="off")
+    assert "active_status" in str(caught.value.came_back)
     assert shells(opus) == []
 
 
