@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 # Loading a package puts it on its parent, once. So the one of the sandbox, which loads next to nothing, comes first,
 # and the name is given back: opus_nb.sandbox is the function, however often the package is imported later.
-from opus_nb import sandbox
-
-del sandbox
+import_module("opus_nb.sandbox")
+del globals()["sandbox"]
 
 if TYPE_CHECKING:
     from opus_nb import errors

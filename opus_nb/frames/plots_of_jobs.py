@@ -177,7 +177,8 @@ def _mark_quantiles(ax: Axes, shown: Any, unit_s: float) -> None:
     for share, style, name, height in ((0.5, "-", "half within", 1.0), (0.9, "--", "90 % within", 0.9)):
         value = float(np.quantile(shown, share)) / unit_s
         ax.axvline(value, color=ink, linestyle=style, linewidth=1.1, alpha=0.8)
-        left = value > low + 0.75 * (high - low)
+        # Each on its own side, so that neither name stands across the other's line, where there is room for it.
+        left = value > low + (0.22 if share == 0.5 else 0.78) * (high - low)
         ax.annotate(
             f"{name} {say_seconds(value * unit_s)}",
             xy=(value, height),

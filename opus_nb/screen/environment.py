@@ -35,12 +35,15 @@ class Environment:
         Whether a view goes on changing after the cell that showed it has ended.
     advice : str
         What a person there should know, one sentence; empty where nothing is odd.
+    replaces_outputs : bool
+        Whether what was displayed can be replaced; else only widgets change.
     """
 
     name: str
     display: Shown
     repaints_finished_cells: bool
     advice: str
+    replaces_outputs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,8 @@ def probe(signs: Signs | None = None) -> Environment:
         _log.warning("OPUS_NB_UI=%r is none of widgets, html, text, none; it is ignored", word)
     elif word:
         display = possible(_WORDS[word], signs)
-    return Environment(name, display, repaints, advice)
+    # Voila's page takes in what cells have displayed once, and afterwards listens to widgets alone.
+    return Environment(name, display, repaints, advice, replaces_outputs=name != "Voila")
 
 
 def possible(wish: Shown, signs: Signs | None = None) -> Shown:

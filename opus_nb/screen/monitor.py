@@ -118,17 +118,16 @@ class Monitor(LiveView):
             ],
             layout=widgets.Layout(display="none"),
         )
-        self._box = widgets.VBox(
-            [
-                widgets.HTML(STYLE),
-                self._head,
-                widgets.HBox(offered, layout=widgets.Layout(flex_flow="row wrap")),
-                self._answer,
-                legend,
-                self._detail,
-                self._rows_part,
-            ]
+        self._parts = (
+            widgets.HTML(STYLE),
+            self._head,
+            widgets.HBox(offered, layout=widgets.Layout(flex_flow="row wrap")),
+            self._answer,
+            legend,
+            self._detail,
+            self._rows_part,
         )
+        self._box = widgets.VBox(self._parts)
         self._box.add_class("opus-nb-monitor")
 
     # pressing: any thread that the kernel serves widgets on
@@ -170,6 +169,7 @@ class Monitor(LiveView):
     def _begin(self) -> None:
         if self._box is None:
             self._build()
+        _set(self._box, "children", self._parts)
         snapshot = self.tally.snapshot()
         self._paint(snapshot)
         text = progress_line(self.title, snapshot)
@@ -258,6 +258,9 @@ class Monitor(LiveView):
     def _finish(self, card: Card) -> None:
         from IPython.display import update_display
 
+        # Where outputs are never replaced (Voila), the widget itself becomes the picture.
+        self._head.value = card.html
+        _set(self._box, "children", (self._head,))
         update_display(self._still(card), raw=True, display_id=self._display_id)
 
     def _static(self, card: Card) -> None:

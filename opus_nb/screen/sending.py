@@ -211,7 +211,9 @@ class Sending:
             fetcher.join()
 
     def place_card(self) -> None:
-        """Make a place for the card below the form, in the cell that is current now."""
+        """Make a place for the card below the form, in the cell that is current now, where it can be filled later."""
+        if not self._environment.replaces_outputs:
+            return
         from IPython.display import display
 
         self._card_id = f"opus-nb-{uuid.uuid4().hex}"

@@ -248,7 +248,11 @@ class Wire:
         try:
             request = build(http)
         except httpx.InvalidURL:
-            return RequestRefused(f"{doing}: not an address", where=where)
+            return RequestRefused(
+                f"{doing}: not an address",
+                where=where,
+                next_step="Look at base_url=, or at the address that Opus gave.",
+            )
         await self.pacer.turn(urgency)
         sent_at = asyncio.get_running_loop().time()
         self.sent += 1
@@ -345,10 +349,13 @@ class Wire:
         return self._refusal(status, messages, wait, doing, where, with_key)
 
     def _unreadable(self, response: httpx.Response, doing: str, where: str) -> OpusError:
+        said = "an empty answer"
+        if response.text.strip():
+            said = "; ".join(read_error_body(200, response.headers.get("content-type", ""), response.text))[:300]
         return ReplyUnreadable(
             f"{doing}: Opus answered {response.status_code} with something that is not JSON",
             where=where,
-            came_back=self._key.scrub(response.text[:300]),
+            came_back=self._key.scrub(said),
             status=response.status_code,
         )
 

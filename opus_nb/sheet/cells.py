@@ -47,6 +47,8 @@ _ERROR_WORDS: Final = frozenset(
         "#NOT CALCULATED!",
     }
 )
+# As LibreOffice writes other errors into a csv.
+_LIBREOFFICE_ERROR: Final = re.compile(r"ERR:\d{3}")
 NO_CACHED_VALUE: Final = "#NOT CALCULATED!"
 
 # Spaces that a person cannot see: NBSP, figure and narrow spaces, zero-width ones, the BOM.
@@ -89,7 +91,12 @@ class CellError(str):
 
 def is_cell_error(value: object) -> bool:
     """Return True for an error value of a workbook, also when it has become plain text."""
-    return isinstance(value, CellError) or (isinstance(value, str) and value.strip().upper() in _ERROR_WORDS)
+    if isinstance(value, CellError):
+        return True
+    if not isinstance(value, str) or not 4 <= len(value) <= 40:
+        return False
+    word = value.strip().upper()
+    return word in _ERROR_WORDS or _LIBREOFFICE_ERROR.fullmatch(word) is not None
 
 
 def clean_text(text: str) -> str:

@@ -36,6 +36,18 @@ def _parse_json(text: str) -> Any:
         raise ValueError("it is nested too deep") from None
 
 
+def _parse_written(value: str) -> tuple[Any, str]:
+    """Return what a JSON text means, and the text; letter for letter, else without what nobody sees."""
+    plain = value.strip()
+    try:
+        return _parse_json(plain), plain
+    except ValueError:
+        cleaned = clean_text(value)
+        if cleaned == plain:
+            raise
+        return _parse_json(cleaned), cleaned
+
+
 def split_list(value: Any) -> list[Any]:
     """Return the items of a cell that holds a list: a Python list, a JSON list, or text by lines or ``;``.
 
@@ -53,14 +65,14 @@ def split_list(value: Any) -> list[Any]:
         return [value]
     text = clean_text(value)
     if text.startswith("[") and text.endswith("]"):
-        items = _parse_json(text)
+        items, _ = _parse_written(value)
         return items if isinstance(items, list) else [items]
     if text.startswith("{") and text.endswith("}"):
         with contextlib.suppress(ValueError):
-            return [_parse_json(text)]
+            return [_parse_written(value)[0]]
     separator = "\n" if "\n" in text and ";" not in text else ";"
-    parts = [part.strip() for part in text.replace("\r", "\n").replace("\n", separator).split(separator)]
-    return [part for part in parts if part]
+    parts = [part.strip() for part in value.replace("\r", "\n").replace("\n", separator).split(separator)]
+    return [part for part in parts if clean_text(part)]
 
 
 def cast_lists(field: Field, values: Sequence[Any], settings: CastSettings) -> Cast:
@@ -80,7 +92,7 @@ def cast_lists(field: Field, values: Sequence[Any], settings: CastSettings) -> C
         cast.values[place] = []
         items += found
         owners += [place] * len(found)
-        is_whole = isinstance(value, str) and len(found) == 1 and found[0] == clean_text(value)
+        is_whole = isinstance(value, str) and len(found) == 1 and found[0] == value.strip()
         if is_whole and "," in value and not _is_half_json(found[0]):
             fix = "If it is a list, separate its items by ; or line breaks, or write a JSON list."
             cast.add(place, warning("commas_kept", "The commas do not separate items; one item is sent", fix))
@@ -138,7 +150,7 @@ def cast_objects(field: Field, values: Sequence[Any], settings: CastSettings) ->
         found = value
         if isinstance(value, str):
             try:
-                found = _parse_json(clean_text(value))
+                found, _ = _parse_written(value)
             except ValueError as problem:
                 fix = 'Write a JSON object such as {"email": "a@b.example"}, or use columns like '
                 fix += f'"{field.display_name}.email".'
@@ -203,14 +215,13 @@ def cast_json_texts(field: Field, values: Sequence[Any], settings: CastSettings)
     cast = Cast([MISSING] * len(values))
     for place, value in enumerate(values):
         if isinstance(value, str):
-            text = clean_text(value)
             try:
-                _parse_json(text)
+                _, text = _parse_written(value)
             except ValueError as reason:
                 fix = 'Write JSON, e.g. {"key": "value"}; a plain text needs quotes: "text".'
                 cast.add(place, error("not_json", f"This text is no JSON: {reason}", fix))
             else:
-                cast.values[place] = str(value).strip()
+                cast.values[place] = text
             continue
         try:
             cast.values[place] = json.dumps(json_value(value), ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 import zipfile
@@ -16,6 +17,7 @@ import pandas as pd
 
 from opus_nb.errors import SettingsError, SheetUnreadable
 from opus_nb.sheet.archives import without_huge_merges
+from opus_nb.sheet.cached import fill_in_cached, read_cached
 from opus_nb.sheet.cells import clean_text, is_missing, shorten, show_text
 from opus_nb.sheet.headers import header_texts, require_table
 from opus_nb.sheet.origins import Origin, read_origin
@@ -47,6 +49,8 @@ class WorkbookCopy:
         Where the files lie that the cells name, ``""`` where that is unknown.
     losses : list of str
         What of the workbook a copy cannot keep, one sentence each.
+    cached : dict
+        What formulas last gave, as `opus_nb.sheet.cached.read_cached` returns it.
     """
 
     book: Any
@@ -57,6 +61,7 @@ class WorkbookCopy:
     results: dict[str, int] = field(default_factory=dict)
     folder: str = ""
     losses: list[str] = field(default_factory=list)
+    cached: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
 def check_target(target: str | PathLike[str]) -> Path:
@@ -110,6 +115,7 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None, *, ma
             safe, merges_left_out = without_huge_merges(stream)
             book = openpyxl.load_workbook(safe, keep_vba=has_macros and macros, rich_text=True)
             losses = _losses(place, macros=has_macros and not macros, merges=merges_left_out)
+            cached = read_cached(book, safe)
         sheet = book[origin.sheet]
     except Exception as reason:  # a damaged workbook can make the reader raise anything
         raise SheetUnreadable(
@@ -126,7 +132,7 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None, *, ma
     if origin.header_row:
         heads = {column: sheet.cell(origin.header_row, column).value for column in find_results(sheet)}
         copy.results = {show_text(head): column for column, head in heads.items() if head is not None}
-    copy.folder, copy.losses = files_folder(origin), losses
+    copy.folder, copy.losses, copy.cached = files_folder(origin), losses, cached
     _check_alike(df, copy, place)
     return copy
 
@@ -171,10 +177,16 @@ def save_copy(copy: WorkbookCopy, target: Path) -> None:
         note = cell.comment
         if note is not None and (note.width, note.height) == _LOST_SIZE:  # the size of a note is not read
             note.width, note.height = note_size(note.text)
+    for sheet in copy.book.worksheets:
+        _keep_digits(sheet)
+    copy.book.calculation.fullCalcOnLoad = True  # a mended cell changes what formulas give
     draft = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         copy.book.save(draft)
+        parts = {sheet.path.lstrip("/"): copy.cached.get(sheet.title, {}) for sheet in copy.book.worksheets}
+        if any(parts.values()):
+            fill_in_cached(draft, parts)
         draft.replace(target)
     except OSError as reason:
         raise SettingsError(
@@ -186,6 +198,14 @@ def save_copy(copy: WorkbookCopy, target: Path) -> None:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _keep_digits(sheet: Any) -> None:
+    """Let numbers keep their last digit: openpyxl writes 16 of them, and some floats need 17."""
+    for cell in sheet._cells.values():
+        value = cell.value
+        if value.__class__ is float and math.isfinite(value) and float(f"{value:.16g}") != value:
+            cell._value = repr(value)  # written as it stands, and still a number
 
 
 def note_size(text: str) -> tuple[float, float]:

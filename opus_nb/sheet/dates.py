@@ -52,6 +52,7 @@ _NAME_DAY = re.compile(
     rf"{_WEEKDAY}({_WORD})\.?[\s\-]*(\d{{1,2}})(?:st|nd|rd|th)?[\s\-,]+(\d{{4}}|'?\d{{2}}){_TIME}", re.IGNORECASE
 )
 _YEAR_NAME = re.compile(rf"(\d{{4}})[\s\-/]+({_WORD})\.?[\s\-/]+(\d{{1,2}}){_TIME}", re.IGNORECASE)
+_EAST_ASIAN = re.compile(rf"(\d{{4}})\s?[年년]\s?(\d{{1,2}})\s?[月월]\s?(\d{{1,2}})\s?[日일]{_TIME}", re.IGNORECASE)
 _CLOCK = re.compile(r"\d{1,2}[:h]\d{2}")
 
 # Serial numbers that are taken for dates without a date format: 1950 to 2150. Smaller and larger ones are more
@@ -194,6 +195,7 @@ def _by_pattern(text: str) -> dt.date | None:
     for expression, order in (
         (_YEAR_FIRST, (0, 2, 3)),
         (_COMPACT, (0, 1, 2)),
+        (_EAST_ASIAN, (0, 1, 2)),
         (_DAY_NAME, (2, 1, 0)),
         (_NAME_DAY, (2, 0, 1)),
         (_YEAR_NAME, (0, 1, 2)),

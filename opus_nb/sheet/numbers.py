@@ -25,6 +25,8 @@ _CURRENCY = (
 )
 _BEFORE = re.compile(rf"^({_CURRENCY})\s*(?=[-+.\d(])", re.IGNORECASE)
 _AFTER = re.compile(rf"(?<=[\d.)%-])\s*({_CURRENCY})$", re.IGNORECASE)
+_OTHER_MARKS = str.maketrans("−–٫٬", "--.,")  # minus signs, and the marks that go with Arabic digits
+_SAME_CURRENCY = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "₹": "INR", "RMB": "CNY", "ZŁ": "PLN", "KČ": "CZK"}
 _GAPS = re.compile(r"\d{1,3}(?:([ '’])\d{3})(?:\1\d{3})*(?=[.,]|$)")
 _BODY = re.compile(r"([\d.,]*\d[\d.,]*)([eE][-+]?\d{1,4})?")
 
@@ -55,7 +57,7 @@ class _Written:
 
 
 def _take_apart(text: str) -> _Written | None:
-    rest = clean_text(text).replace("−", "-").replace("–", "-")
+    rest = clean_text(text).translate(_OTHER_MARKS)
     negative = percent = False
     currency = ""
     if rest.startswith("(") and rest.endswith(")"):
@@ -178,6 +180,12 @@ def _take_number(cast: Cast, place: int, value: Any, settings: CastSettings, *, 
             cast.add(place, digits_lost(value, settings.from_workbook))
             return
     cast.values[place] = value
+    is_rounded = (
+        settings.from_workbook and isinstance(value, float) and value.is_integer() and abs(value) >= WORKBOOK_LIMIT
+    )
+    if is_rounded and math.isfinite(value):
+        lost = digits_lost(value, from_workbook=True)
+        cast.add(place, warning(lost.code, lost.problem, lost.fix))
 
 
 def digits_lost(value: float, from_workbook: bool) -> Any:
@@ -273,7 +281,8 @@ def _remark(cast: Cast, written: Sequence[_Written], style: _Style, values: Sequ
                 "If the workflow wants 12.5, remove the percent signs.",
             )
         )
-    currencies = dict.fromkeys(each.currency.upper() for each in written if each.currency)
+    names = [each.currency.upper() for each in written if each.currency]
+    currencies = dict.fromkeys(_SAME_CURRENCY.get(name, name) for name in names)
     if len(currencies) > 1:
         cast.remarks.append(
             warning(

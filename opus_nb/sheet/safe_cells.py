@@ -20,6 +20,8 @@ __all__ = ["LONGEST_CELL", "column_width", "plain_text", "put_value"]
 LONGEST_CELL: Final = 32_767  # characters; a workbook cell holds no more
 _CUT_MARK: Final = "… [cut]"
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# What a workbook would take for the escape of a character, when a text has it by itself.
+_LIKE_ESCAPED: Final = re.compile(r"_x[0-9A-Fa-f]{4}_")
 _EXACT_DIGITS: Final = 10**15  # a workbook number has 15 digits
 
 
@@ -74,6 +76,7 @@ def plain_text(text: str) -> str:
 
 def _put_text(cell: Any, text: str) -> str | None:
     changed = None
+    text = _LIKE_ESCAPED.sub(r"_x005F\g<0>", text)
     if _NOT_IN_XML.search(text):
         text, changed = _NOT_IN_XML.sub("\ufffd", text), "characters that a workbook cannot hold replaced"
     if len(text) > LONGEST_CELL:

@@ -159,6 +159,7 @@ def test_in_voila_the_monitor_lives_and_its_buttons_act(open_notebook):
     took.append(click_and_time(page, "Pause", "Paused: nothing more is submitted"))
     assert min(took) < SOON_S, took
     click_and_time(page, "Cancel", "Cancelled: what had not left stays here|cancelled")
-    page.sees_the_end()
+    page.sees(r"batch over")
+    assert page.page.locator("button", has_text="Pause").count() == 0
     completed = int(page.sees(r"\d+ completed").split()[0])
     assert page.books()["executions"] == completed < ROWS

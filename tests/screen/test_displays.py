@@ -283,6 +283,20 @@ class TestMonitor:
         monitor.close()
         assert len(painted) <= took * 5 + 2
 
+    def test_the_widget_itself_ends_as_the_picture_too(self, monitor, page, run, tally):
+        """A page that never replaces outputs (Voila) shows no button that does nothing; going on, they are back."""
+        parts = monitor._box.children
+        fail_some(tally)
+        run.over = True
+        monitor.paint_now()
+        (left,) = monitor._box.children
+        assert "stopped" in left.value
+        assert "3</b> failed" in left.value
+        run.over = False
+        monitor.show()
+        assert monitor._box.children == parts
+        assert "going on" in monitor._head.value
+
     def test_the_note_of_a_detach_is_in_the_picture(self, monitor, page):
         """A cell that was interrupted leaves a picture which says how to come back."""
         monitor.close("Detached: rows in flight go on at Opus.")

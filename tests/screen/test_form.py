@@ -491,6 +491,18 @@ def test_the_card_of_an_ended_job_stays_on_the_page_as_plain_html(form, sent, pa
     assert set(card[-1]) == {"text/html", "text/plain"}
 
 
+def test_where_outputs_are_not_replaced_the_card_stays_in_the_form(sent, page):
+    """Voila: there is no place beside the widget that could be filled later."""
+    there = Environment("Voila", "widget", True, "", replaces_outputs=False)
+    form = Form(SCHEMA, title="x", submit=lambda _: sent.job, environment=there)
+    form._ipython_display_()
+    form.value = {"v_name": "Ana"}
+    form._sending.button.click()
+    sent.job.done.set()
+    until(lambda: "completed" in form._sending.card.value and not form._sending.busy.locked())
+    assert len(page.outputs) == 1
+
+
 def test_whole_numbers_and_near_files_are_shown_as_people_write_them(form, tmp_path, monkeypatch):
     """5000 and not 5000.0; a path below this folder without the folder; what is read is the same."""
     monkeypatch.chdir(tmp_path)

@@ -58,6 +58,8 @@ def test_error_words_are_known_by_their_letters() -> None:
     """A CellError that became plain text is still one; other texts with # are not."""
     assert is_cell_error(CellError("#SPILL!"))
     assert is_cell_error(" #n/a ")
+    assert is_cell_error("Err:502")
+    assert not is_cell_error("Err: the 502")
     assert not is_cell_error("#1")
 
 

@@ -51,6 +51,9 @@ def codes(result: Cast) -> list[str]:
         "Friday 31 January 2025",
         "31-Jan-25",
         "2025-Jan-31",
+        "2025年1月31日",
+        "2025년 1월 31일",
+        "٣١/٠١/٢٠٢٥",
         "\u00a031/01/2025 ",
         dt.date(2025, 1, 31),
         dt.datetime(2025, 1, 31),  # noqa: DTZ001

@@ -60,6 +60,18 @@ def test_a_workbook_of_libreoffice_is_read_like_any_other(name: str) -> None:
     assert "rest" not in checked.inputs_of(5)  # a formula that gave an empty text
 
 
+def test_a_copy_keeps_what_its_formulas_gave(tmp_path: Path) -> None:
+    """Numbers, errors and empty texts behind formulas are read from a copy as from the workbook itself."""
+    df = read_sheet(FIXTURES / "claims.xlsx")
+    write_beside(tmp_path / "out.xlsx", df, pd.DataFrame({"state": ["failed"] * len(df)}))
+    again = read_sheet(tmp_path / "out.xlsx")
+    pd.testing.assert_series_equal(again["Rest"], df["Rest"])
+    pd.testing.assert_series_equal(again["Amount"], df["Amount"])
+    book = openpyxl.load_workbook(tmp_path / "out.xlsx")
+    assert book["Claims & more"]["H3"].value.startswith("=IF(")
+    assert book.calculation.fullCalcOnLoad
+
+
 def test_the_epoch_of_a_workbook_of_libreoffice_is_followed() -> None:
     """Its dates count from 1904, and so do its bare numbers."""
     df = read_sheet(FIXTURES / "epoch_1904.xlsx")

@@ -56,6 +56,8 @@ def codes(result: Cast) -> list[str]:
         ("1.000.000", 1e6),
         ("+7", 7.0),
         ("0,5", 0.5),
+        ("٣٫٥", 3.5),
+        ("١٬٢٥٠٫٥٠", 1250.5),
     ],
 )
 def test_a_text_with_one_meaning_is_read(text: str, number: float) -> None:
@@ -138,6 +140,7 @@ def test_percent_and_currencies_are_said() -> None:
     assert [each.code for each in cast(["12%"]).remarks] == ["percent_read"]
     assert [each.code for each in cast(["€5", "$5"]).remarks] == ["several_currencies"]
     assert cast(["€5", "€ 6"]).remarks == []
+    assert cast(["€5", "6 EUR", "eur 7"]).remarks == []
 
 
 def test_whole_numbers_come_from_floats_and_texts_and_never_lose_digits() -> None:
@@ -152,6 +155,8 @@ def test_a_workbook_number_of_sixteen_digits_is_refused_as_whole_number() -> Non
     """Workbooks keep 15 digits, so a 16-digit float from one is already wrong."""
     assert codes(cast([4111111111111110.0], "int", from_workbook=True)) == ["digits_lost"]
     assert cast([4111111111111110.0], "int").values == [4111111111111110]
+    as_number = cast([4111111111111110.0, 1e300, 0.5], from_workbook=True)
+    assert (as_number.values[0], codes(as_number)) == (4111111111111110.0, ["digits_lost"] * 2)
 
 
 @pytest.mark.parametrize(
