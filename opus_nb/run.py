@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import weakref
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -304,11 +304,10 @@ class Run(RunView):
         if self._guard(positions).new_names:
             # The engine at work still knows the names before.
             self._runner.detach()
-        alive = self._runner.is_alive
         opened = self._runner.retry(positions)
+        if opened is None:
+            opened = self.carry_on(guarded=True, retry=positions)
         say(f"{opened} row{'s are' if opened != 1 else ' is'} sent again, each as a new job that may be charged.")
-        if not alive:
-            self.carry_on(guarded=True)
         return self
 
     def reconcile(self) -> pd.DataFrame:
@@ -333,16 +332,14 @@ class Run(RunView):
             Another process works on the run: ask there.
         ServiceKeyRefused
         """
-        alive = self._runner.is_alive
-        lock = None if alive else RunLock(self._book)
-        if lock is not None:
+        lines = self._runner.reconcile() if self._runner.is_alive else None
+        if lines is None:
+            lock = RunLock(self._book)
             lock.take()
-        try:
-            if not alive:
+            try:
                 self._runner = self._new_runner()
-            lines = loop.call(self._runner.reconcile)
-        finally:
-            if lock is not None:
+                lines = self._runner.reconcile() or []
+            finally:
                 lock.release()
         say(describe_account(self.name, lines))
         return account_frame(lines, self._label)
@@ -385,8 +382,22 @@ class Run(RunView):
             on_stop=say,
         )
 
-    def carry_on(self, *, guarded: bool = False, start_rows: bool = True) -> None:
+    def carry_on(self, *, guarded: bool = False, start_rows: bool = True, retry: Sequence[int] = ()) -> int:
         """Work on what is left of the run, in this process; see ``opus.open_run``.
+
+        Parameters
+        ----------
+        guarded : bool
+            The workflow was compared with the run already.
+        start_rows : bool
+            False only watches what is at Opus.
+        retry : sequence of int
+            Positions of rows that get a new attempt first.
+
+        Returns
+        -------
+        int
+            How many rows got a new attempt.
 
         Raises
         ------
@@ -401,9 +412,11 @@ class Run(RunView):
             if start_rows and not guarded:
                 self._guard(None)
             self._runner = self._new_runner()
+            opened = self._runner.reopen(retry) if retry else 0
             if not start_rows:
                 self._runner.engine.stop_starting()
             self.begin(lock)
+            return opened
         except BaseException:
             lock.release()
             raise

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 from opus_nb.batch.attendance import Attendance
 from opus_nb.batch.collecting import Collector, failure_signature
@@ -50,6 +50,8 @@ class Engine:
     halted : BaseException or None
         What stopped the run by itself.
     paused, stopped, cancelled : bool
+    closed : bool
+        It has ended, and works on nothing any more.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Engine:
         )
         self.halted: BaseException | None = None
         self.paused = self.stopped = self.cancelled = False
+        self.closed = False
         self.blocked_since: float | None = None
         self._on_stop = on_stop
         self._executed = executed
@@ -88,6 +91,7 @@ class Engine:
         self._starting: set[asyncio.Task[None]] = set()
         self._skipping: asyncio.Task[None] | None = None
         self._taking_in = True
+        self._kept_open = 0
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._hold_until = 0.0
         self._deadline: float | None = None
@@ -102,8 +106,12 @@ class Engine:
             asyncio.ensure_future(self._guard(self._take_in(entries))),
         ]
         try:
-            await self.wait(lambda: self.is_done or self.halted is not None)
+            # Looked at again after each wait: between its end and this line somebody may have kept the engine open.
+            while not (self.is_done or self.halted is not None):
+                await self.wait(lambda: self.is_done or self.halted is not None)
         finally:
+            # From here on nobody gives back the places, asks after jobs, or holds the lock for long.
+            self.closed = True
             await self._wind_down(background)
 
     async def wait(self, condition: Callable[[], bool]) -> None:
@@ -112,6 +120,19 @@ class Engine:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append((condition, future))
             await future
+
+    @contextlib.contextmanager
+    def kept_open(self) -> Iterator[bool]:
+        """Have the engine not end meanwhile, whatever ends; gives False where it has ended already."""
+        if self.closed:
+            yield False
+            return
+        self._kept_open += 1
+        try:
+            yield True
+        finally:
+            self._kept_open -= 1
+            self._notify()
 
     @property
     def is_done(self) -> bool:
@@ -132,7 +153,7 @@ class Engine:
 
     @property
     def _nothing_to_start(self) -> bool:
-        if self._starting or self._skipping is not None:
+        if self._starting or self._skipping is not None or self._kept_open:
             return False
         return not self._taking_in and (self.stopped or not self._pending)
 
@@ -149,6 +170,7 @@ class Engine:
         """Start rows again, also after an interrupt."""
         self.paused = self.stopped = False
         self._hold_until = 0.0
+        self.blocked_since = None
         self._alike.clear()
         self._set_deadline()
         self._start_rows()
@@ -166,21 +188,24 @@ class Engine:
             await self._cancel_entry(entry)
         self._notify()
 
-    async def retry(self, positions: Iterable[int]) -> int:
-        """Open a new attempt for rows that are at their end; return how many."""
-        self.cancelled = self.stopped = False
-        self._alike.clear()
-        opened = 0
-        for position in positions:
-            entry = self._ended.get(position)
-            if entry is None:
-                continue
-            del self._ended[position]
-            await self.open_attempt(entry)
-            self._pending.append(entry)
-            opened += 1
-        self._start_rows()
-        return opened
+    async def retry(self, positions: Iterable[int]) -> int | None:
+        """Open a new attempt for rows that are at their end; return how many, or None where the engine has ended."""
+        with self.kept_open() as is_open:
+            if not is_open:
+                return None
+            self.cancelled = self.stopped = False
+            self._alike.clear()
+            opened = 0
+            for position in positions:
+                entry = self._ended.get(position)
+                if entry is None:
+                    continue
+                del self._ended[position]
+                await self.open_attempt(entry)
+                self._pending.append(entry)
+                opened += 1
+            self._start_rows()
+            return opened
 
     async def open_attempt(self, entry: Entry) -> None:
         """Make a row ready to be sent anew, as a new job."""
@@ -204,7 +229,9 @@ class Engine:
         return self._ended.get(position)
 
     async def take_up(self, entry: Entry) -> None:
-        """Look after a row again that somebody found out to be at Opus, or fit to be sent."""
+        """Look after a row again that somebody found out to be at Opus, or fit to be sent; not once it has ended."""
+        if self.closed:
+            return
         self._ended.pop(entry.position, None)
         await self._sort_in(entry)
         self._notify()
@@ -239,8 +266,8 @@ class Engine:
         if state.is_final and state is not RowState.SKIPPED:
             self._ended[entry.position] = entry
         elif entry.in_doubt:
+            # Counted already: it may have been executed.
             entry.in_doubt = False
-            self._executed += 1
             self._begin(entry, self.protocol.settle(entry, after_death=True))
         elif self.limits.only is not None and entry.position not in self.limits.only and not state.is_live:
             await self._skip(entry, "not one of the pilot's rows; start() goes on with it")
@@ -291,7 +318,7 @@ class Engine:
         self._start_rows()
 
     def _may_start(self) -> bool:
-        if self.paused or self.stopped or self.cancelled or self.halted is not None:
+        if self.paused or self.stopped or self.cancelled or self.closed or self.halted is not None:
             return False
         if asyncio.get_running_loop().time() < self._hold_until:
             return False
@@ -336,6 +363,9 @@ class Engine:
             self._executed -= 1
             if self._is_to_blame(entry, error):
                 await self._fail(entry, error)
+            elif self.cancelled:
+                self._active.discard(entry)
+                await self._cancel_entry(entry)
             else:
                 self._set_back(entry, error)
         except OpusError as error:

@@ -124,7 +124,10 @@ class Lease:
             self._path.rename(aside)
         except FileNotFoundError:
             return True
-        moved = json.loads(aside.read_text(encoding="utf-8") or "{}")
+        try:
+            moved = json.loads(aside.read_text(encoding="utf-8") or "{}")
+        except ValueError:
+            moved = {}  # half written by somebody who died over it, as what we looked at was
         if moved.get("token") == there.get("token"):
             aside.unlink()
             return True

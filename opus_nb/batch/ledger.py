@@ -209,6 +209,13 @@ class Ledger:
             marked = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            raise LedgerError(
+                "The ledger cannot be read now",
+                where=str(self.path),
+                came_back=str(error),
+                next_step="Another program holds it, or the disk does not answer. Nothing was sent; try again.",
+            ) from None
         except sqlite3.DatabaseError as error:
             raise self._damaged(str(error)) from None
         if tables and marked != APPLICATION_ID:
@@ -352,3 +359,15 @@ class Ledger:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _begin_anew_after_fork() -> None:
+    # Closing the parent's connections here would take its locks away: they are kept, and never used.
+    _of_parent.extend(Ledger._open.values())
+    Ledger._open.clear()
+    Ledger._open_lock = threading.Lock()
+
+
+_of_parent: list[Ledger] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_after_fork)

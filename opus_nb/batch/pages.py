@@ -80,7 +80,7 @@ class Pages:
         for table in ("work", "attempts"):
             found = self.ledger.read(
                 f"SELECT count(*) AS number FROM {table} "
-                "WHERE run = ? AND (acked_at IS NOT NULL OR state = 'uncertain')",
+                "WHERE run = ? AND (acked_at IS NOT NULL OR state IN ('executing', 'uncertain'))",
                 (self._run,),
             )
             counted += int(found[0]["number"])

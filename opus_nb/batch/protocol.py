@@ -86,8 +86,9 @@ class RowProtocol:
             Nothing was executed; this row will not go.
         """
         row = await self._load(entry)
-        if entry.state is RowState.INITIATING and entry.job_id is None:
-            await self._find_own_shell(entry, row)
+        lost_shell = entry.state is RowState.INITIATING and entry.job_id is None
+        if lost_shell and await self._find_own_shell(entry, row):
+            return
         urls: Mapping[str, str] = {}
         if any(True for _ in local_files(row.inputs)):
             if entry.job_id is None:
@@ -110,13 +111,19 @@ class RowProtocol:
 
     # -- the shell --------------------------------------------------------------------------------------
 
-    async def _find_own_shell(self, entry: Entry, row: PlannedRow) -> None:
-        """An earlier process asked for a shell and died before it knew the id."""
+    async def _find_own_shell(self, entry: Entry, row: PlannedRow) -> bool:
+        """An earlier process asked for a shell and died before it knew the id; True where the job runs already."""
         found = await self.shells.recover(entry, row)
         if found is None:
             await self.reporter.move(entry, RowState.PLANNED)
+            return False
+        # A ledger that was copied back from earlier knows nothing of what was executed since.
+        testimony = await self.hear_out(found, sends_inputs=bool(row.inputs), asks=1)
+        if testimony.started:
+            await self.reporter.move(entry, RowState.RUNNING, job_id=found, acked_at=self.reporter.now(), error=None)
         else:
             await self.reporter.move(entry, RowState.INITIATED, job_id=found, error=None)
+        return bool(testimony.started)
 
     async def _initiate(self, entry: Entry, row: PlannedRow) -> str:
         """Get the id of a shell, which is not written down yet."""

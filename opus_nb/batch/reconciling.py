@@ -151,6 +151,9 @@ class Reconciler:
             since = entry.sent_at or self._reporter.now()
             await self._reporter.move(entry, RowState.RUNNING, acked_at=since, error=None)
             return await self._under_way(entry)
+        if before is RowState.EXECUTING:
+            # Whoever sent it gave it up or died, and it may arrive yet. Going on waits for that, and asks again.
+            return None, "not started so far; its execute may still arrive, which run.resume() waits for"
         await self._reporter.move(entry, RowState.INITIATED, error=None)
         await self._hand_over(entry)
         return None, "it never started, and is queued again"
@@ -169,7 +172,8 @@ class Reconciler:
         return state.word, None
 
     async def _hand_over(self, entry: Entry) -> None:
-        if self._engine is not None:
+        # What belongs to an earlier sheet is nobody's row any more: it is only accounted for.
+        if self._engine is not None and entry.position >= 0:
             await self._engine.take_up(entry)
 
     async def _gaps(self, entry: Entry) -> tuple[str | None, str | None]:

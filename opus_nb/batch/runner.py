@@ -202,10 +202,33 @@ class Runner:
         """
         return loop.call(self._cancel_left)
 
-    def retry(self, positions: Iterable[int]) -> int:
-        """See `Engine.retry`; where the engine has ended, only the ledger is told."""
-        if self.is_alive:
-            return loop.call(self.engine.retry, list(positions))
+    def retry(self, positions: Iterable[int]) -> int | None:
+        """See `Engine.retry`; None where nobody is at work any more, and the lock is free by then."""
+        if not self.is_alive:
+            return None
+        opened = loop.call(self.engine.retry, list(positions))
+        if opened is None:
+            self._wait_for_end()
+        return opened
+
+    def reconcile(self) -> list[AccountLine] | None:
+        """Ask Opus about everything that is not certain; see `Reconciler.run`.
+
+        For a runner that is at work, and for one that has not begun, while the caller holds the run's lock. None
+        where nobody is at work any more, and the lock is free by then.
+        """
+        lines = loop.call(self._reconcile)
+        if lines is None:
+            self._wait_for_end()
+        return lines
+
+    def _wait_for_end(self) -> None:
+        if self._future is not None:
+            with contextlib.suppress(Exception):
+                loop.wait_for(self._future)
+
+    def reopen(self, positions: Iterable[int]) -> int:
+        """Open new attempts in the ledger, for a runner that has not begun, while the caller holds the run's lock."""
         return loop.call(self._reopen, list(positions))
 
     def detach(self, *, wait: bool = True) -> None:
@@ -228,7 +251,7 @@ class Runner:
 
     def _may_execute(self, entry: Entry) -> bool:
         engine = self.engine
-        return not (engine.cancelled or engine.stopped or engine.halted is not None)
+        return not (engine.cancelled or engine.stopped or engine.closed or engine.halted is not None)
 
     async def _main(self, rows: Iterator[SheetRow] | None) -> None:
         recording = asyncio.ensure_future(self._record(rows))
@@ -242,6 +265,11 @@ class Runner:
                 await asyncio.wait({recording}, timeout=RECORDING_GRACE_S)
             recording.cancel()
             await asyncio.gather(recording, return_exceptions=True)
+            # What was handed to the disk and not waited for must be there before somebody else writes.
+            landed = asyncio.ensure_future(self.book.ledger.write_group([]))
+            await asyncio.wait({landed}, timeout=RECORDING_GRACE_S)
+            landed.cancel()
+            await asyncio.gather(landed, return_exceptions=True)
             if self._lock is not None:
                 self._lock.release()
 
@@ -310,15 +338,19 @@ class Runner:
     def _label(self, position: int) -> Any:
         return json.loads(self.book.row_at(position).label)
 
-    async def reconcile(self) -> list[AccountLine]:
-        """Ask Opus about everything that is not certain; see `Reconciler.run`."""
-        return await Reconciler(
-            self.book,
-            self._protocol,
-            self._collector,
-            self._reporter,
-            engine=self.engine if self.is_alive else None,
-        ).run()
+    async def _reconcile(self) -> list[AccountLine] | None:
+        at_work = self._future is not None
+        # While it is asked, the last job may end; what is found out then still needs somebody to look after it.
+        with self.engine.kept_open() as is_open:
+            if at_work and not is_open:
+                return None
+            return await Reconciler(
+                self.book,
+                self._protocol,
+                self._collector,
+                self._reporter,
+                engine=self.engine if at_work else None,
+            ).run()
 
     async def fetch_missing_audits(self) -> None:
         """Fetch the audits of ended jobs that have none in the ledger yet; best effort."""

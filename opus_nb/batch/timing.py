@@ -8,6 +8,8 @@ from opus_nb.errors import OpusUnreachable, RateLimited, ReplyUnreadable, Servic
 
 __all__ = ["PASSING", "Timing"]
 
+# The longest that a request may be held back after its mark: by pauses that Opus asks for, one after the other.
+LONGEST_HELD_S = 6 * 3600.0
 # What may be different in a moment: the way was blocked, the row is not to blame.
 PASSING = (OpusUnreachable, ServiceTrouble, RateLimited, ReplyUnreadable)
 
@@ -45,8 +47,9 @@ class Timing:
     def still_on_its_way_s(self, sent_at: float | None, now: float) -> float:
         """How long an execute that another process sent, and died, may still take to arrive and to show.
 
-        As long as that process itself would have waited before it asked. A clock that was set back meanwhile makes
-        it the whole time.
+        As long as that process itself would have waited before it asked, from now on: between the mark and the
+        sending a request may be held back for long, and nobody knows when that process died. Only a mark so old that
+        no request can have been held back since needs no wait; a clock that was set back makes it the whole time.
         """
         whole_s = self.timeout_s + self.settle_s
-        return whole_s if sent_at is None else max(0.0, min(whole_s, sent_at + whole_s - now))
+        return 0.0 if sent_at is not None and now - sent_at > LONGEST_HELD_S + whole_s else whole_s

@@ -224,7 +224,7 @@ def run_card(
         head(name, aside),
         state_bar(snapshot.counts, snapshot.total),
         soft_line(
-            f"{snapshot.total:,} rows",
+            "1 row" if snapshot.total == 1 else f"{snapshot.total:,} rows",
             f"after {duration_words(snapshot.elapsed_s)}",
             escape(moment_words(snapshot.at)),
             price,

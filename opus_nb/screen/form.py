@@ -18,7 +18,7 @@ from opus_nb.screen.inputs_plain import Make
 from opus_nb.screen.markup import STYLE, clip, escape
 from opus_nb.screen.python_call import as_written, python_call
 from opus_nb.screen.sending import Sending
-from opus_nb.screen.widget_pieces import FORM_STYLE, action_button, show_widget
+from opus_nb.screen.widget_pieces import FORM_STYLE, action_button, show_controls
 from opus_nb.service.schema import Field, Schema
 from opus_nb.service.values import check_value
 
@@ -254,7 +254,7 @@ class Form:
 
     def _ipython_display_(self) -> None:
         html = f"<i>A form for {escape(self.title)}: run this cell again to use it.</i>"
-        show_widget(self.widget, html=html, text=repr(self))
+        show_controls(self.widget, html=html, text=repr(self))
         self._sending.place_card()
 
 

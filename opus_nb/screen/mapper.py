@@ -15,7 +15,7 @@ from opus_nb.errors import MappingError
 from opus_nb.screen.environment import Environment, probe
 from opus_nb.screen.mapping_line import InputLook, MappingLine
 from opus_nb.screen.markup import STYLE, clip, escape
-from opus_nb.screen.widget_pieces import FORM_STYLE, show_widget
+from opus_nb.screen.widget_pieces import FORM_STYLE, show_controls
 from opus_nb.service.schema import Field, Schema
 
 __all__ = ["InputLook", "Mapper", "MappingLook"]
@@ -252,4 +252,4 @@ class Mapper:
 
     def _ipython_display_(self) -> None:
         html = f"<i>A mapping for {escape(self.title)}: run this cell again to change it.</i>"
-        show_widget(self.widget, html=html, text=repr(self))
+        show_controls(self.widget, html=html, text=repr(self))

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["FORM_STYLE", "action_button", "show_widget", "widget_bundle"]
+from opus_nb.screen.environment import read_signs
+
+__all__ = ["FORM_STYLE", "action_button", "show_controls", "show_widget", "widget_bundle"]
 
 _log = logging.getLogger("opus_nb")
 
@@ -86,3 +88,16 @@ def show_widget(widget: Any, *, html: str, text: str, display_id: str | None = N
     from IPython.display import display
 
     display(widget_bundle(widget, html=html, text=text), raw=True, display_id=display_id)
+
+
+def show_controls(widget: Any, *, html: str, text: str) -> None:
+    """Display something to fill in; where nobody is there to do so (runners of notebooks), its words alone.
+
+    What such a notebook is exported to would try to draw the widget, and mostly show nothing in its place.
+    """
+    if read_signs().stdin_allowed:
+        show_widget(widget, html=html, text=text)
+        return
+    from IPython.display import display
+
+    display({"text/html": html, "text/plain": text}, raw=True)

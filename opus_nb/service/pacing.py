@@ -55,7 +55,7 @@ IDLE_S = 0.1
 
 # The wait after a 429 that names none, and the longest that one 429 may impose.
 UNNAMED_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 120.0
+LONGEST_PAUSE_S = 3600.0
 # Where the service names no wait worth the name and yet lets nothing through, it counts by whole periods: ask a little
 # later each time, and leave the rate alone.
 STUCK_PAUSE_S = 0.025

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import anyio
 import httpx
 
 from opus_nb.settings import ServiceKey, Settings
@@ -33,6 +34,8 @@ _NEVER_LEFT = (
 
 # Seconds that making a connection may take.
 CONNECT_S = 5.0
+# What a request that carries a file is given beyond the time for an answer.
+SLOWEST_BYTES_A_SECOND = 50_000.0
 
 
 class SpreadTransport(httpx.AsyncBaseTransport):
@@ -95,6 +98,7 @@ class HttpClient:
         # A place in a pool is waited for as long as it takes: nothing has left by then.
         # An address that does not even connect is known to be dead long before an answer may be late.
         self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S), pool=None).as_dict()
+        self._longest_s = min(timeout_s, CONNECT_S) + timeout_s
 
     def build_request(
         self,
@@ -126,13 +130,25 @@ class HttpClient:
         """
         if key is not None:
             request.headers["x-service-key"] = key.reveal()
+        if stream:
+            return await self._begin(request)
+        # httpx's own limits are for each piece that is read or written: somebody who drips would never meet them.
+        size = int(request.headers.get("content-length", 0))
+        longest_s = self._longest_s + size / SLOWEST_BYTES_A_SECOND
+        try:
+            with anyio.fail_after(longest_s):
+                response = await self._begin(request)
+                try:
+                    await response.aread()
+                finally:
+                    await response.aclose()
+                return response
+        except TimeoutError:
+            raise httpx.ReadTimeout(f"no whole answer within {longest_s:g} s", request=request) from None
+
+    async def _begin(self, request: httpx.Request) -> httpx.Response:
         response = await self._transport.handle_async_request(request)
         response.request = request
-        if not stream:
-            try:
-                await response.aread()
-            finally:
-                await response.aclose()
         return response
 
     async def aclose(self) -> None:

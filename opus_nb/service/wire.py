@@ -341,23 +341,24 @@ class Wire:
             return self._refusal(
                 inner[0], tuple(self._key.scrub(each) for each in inner[1]), None, doing, where, with_key
             )
-        messages = tuple(
-            self._key.scrub(each)
-            for each in read_error_body(status, response.headers.get("content-type", ""), response.text)
-        )
+        messages = self._words_of(response)
         wait = retry_after_s(response.headers, _json_or_none(content)) if status in {429, 503} else None
         return self._refusal(status, messages, wait, doing, where, with_key)
 
     def _unreadable(self, response: httpx.Response, doing: str, where: str) -> OpusError:
-        said = "an empty answer"
-        if response.text.strip():
-            said = "; ".join(read_error_body(200, response.headers.get("content-type", ""), response.text))[:300]
+        said = "; ".join(self._words_of(response))[:300] if response.text.strip() else "an empty answer"
         return ReplyUnreadable(
             f"{doing}: Opus answered {response.status_code} with something that is not JSON",
             where=where,
-            came_back=self._key.scrub(said),
+            came_back=said,
             status=response.status_code,
         )
+
+    def _words_of(self, response: httpx.Response) -> tuple[str, ...]:
+        # Scrubbed before anything is cut: half a key would not be known again. And after: JSON may have escaped it.
+        text = self._key.scrub(response.text)
+        found = read_error_body(response.status_code, response.headers.get("content-type", ""), text)
+        return tuple(self._key.scrub(each) for each in found)
 
     def _refusal(
         self, status: int, messages: tuple[str, ...], wait_s: float | None, doing: str, where: str, with_key: bool

@@ -21,6 +21,7 @@ from opus_nb.sheet.cached import fill_in_cached, read_cached
 from opus_nb.sheet.cells import clean_text, is_missing, shorten, show_text
 from opus_nb.sheet.headers import header_texts, require_table
 from opus_nb.sheet.origins import Origin, read_origin
+from opus_nb.sheet.reading import read_sheet
 from opus_nb.sheet.workbooks import FOLDER_PROPERTY, find_results
 
 __all__ = ["WorkbookCopy", "check_target", "files_folder", "last_column", "note_size", "open_copy", "save_copy"]
@@ -89,7 +90,7 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None, *, ma
     df : pandas.DataFrame
         As `read_sheet` gave it, or a part of it.
     source : str or path, optional
-        The workbook, when it lies elsewhere now. None: where it was read from.
+        The workbook, when it lies elsewhere now, or when pandas has read it. None: where `read_sheet` has read it.
     macros : bool
         Whether the copy will be named xlsm, and keeps the macros of such a workbook.
 
@@ -101,6 +102,10 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None, *, ma
     import openpyxl
 
     origin = read_origin(require_table(df))
+    if not origin.sheet and source is not None and len(df.columns):
+        # pandas has read it, most likely: the cells will tell.
+        with suppress(SheetUnreadable):
+            origin = read_origin(read_sheet(source))
     place = Path(source).expanduser() if source is not None else Path(origin.path or "")
     if not origin.sheet or place.suffix.lower() not in (".xlsx", ".xlsm"):
         raise SheetUnreadable(
@@ -172,6 +177,8 @@ def save_copy(copy: WorkbookCopy, target: Path) -> None:
     SettingsError
         The file cannot be written, for example because it is open in Excel.
     """
+    from openpyxl.workbook.properties import CalcProperties
+
     _remember_folder(copy, target)
     for cell in list(copy.sheet._cells.values()):
         note = cell.comment
@@ -179,7 +186,9 @@ def save_copy(copy: WorkbookCopy, target: Path) -> None:
             note.width, note.height = note_size(note.text)
     for sheet in copy.book.worksheets:
         _keep_digits(sheet)
-    copy.book.calculation.fullCalcOnLoad = True  # a mended cell changes what formulas give
+    # A mended cell changes what formulas give; a workbook need not say anything about calculating.
+    copy.book.calculation = copy.book.calculation or CalcProperties()
+    copy.book.calculation.fullCalcOnLoad = True
     draft = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

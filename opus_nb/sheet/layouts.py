@@ -115,6 +115,11 @@ def _header_rows(grid: Grid, filled: list[int], header: int | list[int] | Litera
         shown = show_list([show_text(next(iter(grid.rows[row].values()))) for row in skipped], 3)
         problem = f"The headers were found in row {chosen + 1}; above them stands {shown}"
         grid.notes.append(warning("rows_above_header", problem, f"If that is wrong: read(path, header={skipped[0]})."))
+    texts = [show_text(value) for value in grid.rows[chosen].values()]
+    if not any(letter.isalpha() for text in texts for letter in text):
+        shown = show_list(texts, 3)
+        problem = f"Row {chosen + 1} was taken for the headers, and holds no words: {shown}"
+        grid.notes.append(warning("odd_headers", problem, "If it is a row of data: read(path, header=None)."))
     second = _second_header_row(grid, chosen, filled)
     if second is None:
         return [chosen]

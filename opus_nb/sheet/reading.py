@@ -39,7 +39,8 @@ def read_sheet(
     dates, error values such as ``#N/A`` stay recognisable, headers are kept letter for letter, also twice or empty.
     Rows without any value are left out. What was noticed on the way (hidden rows, merged cells, a title above the
     table, a totals row, the encoding) is kept in ``df.attrs["opus_nb"]`` and becomes part of the issues of a plan.
-    Reads the one file and writes nothing.
+    In a workbook that `write_beside` has written, the columns of results are kept, and known as such: they feed no
+    input by their name. Reads the one file and writes nothing.
 
     Parameters
     ----------

@@ -235,7 +235,8 @@ def _write_guide(sheet: Any, columns: list[_Column], workflow_name: str) -> None
 
     put_value(sheet.cell(1, 1), f"How to fill in the sheet{f' for {workflow_name}' if workflow_name else ''}")
     sheet.cell(1, 1).font = Font(bold=True, size=14)
-    put_value(sheet.cell(2, 1), "One row is one job. Dark headers are required. The grey example row is not sent.")
+    told = "One row is one job. Dark headers are required. The grey example row is not sent."
+    put_value(sheet.cell(2, 1), told if columns else "This workflow takes no inputs, so there is nothing to fill in.")
     for at, title in enumerate(("Column", "Required", "What goes in", "Choices", "Description"), 1):
         put_value(sheet.cell(4, at), title)
         sheet.cell(4, at).font = Font(bold=True)

@@ -24,6 +24,7 @@ from opus_nb import loop
 from opus_nb.batch.book import Book, SheetRow
 from opus_nb.batch.ledger import Ledger
 from opus_nb.batch.lock import RunLock
+from opus_nb.batch.reconciling import AccountLine
 from opus_nb.batch.runner import Runner
 from opus_nb.batch.stopping import Limits
 from opus_nb.batch.timing import Timing
@@ -246,8 +247,14 @@ class Rig:
         lock.take()
         if rows is not None:
             book.begin_sheet(len(rows))
-        self.runner = Runner(
-            book,
+        self.runner = self.new_runner()
+        self.runner.begin(lock, None if rows is None else iter(rows))
+        return self.runner
+
+    def new_runner(self) -> Runner:
+        """One that has not begun."""
+        return Runner(
+            self.book,
             self.api,
             limits=self.limits,
             timing=self.timing,
@@ -255,8 +262,6 @@ class Rig:
             observers=[self],
             on_stop=self.said.append,
         )
-        self.runner.begin(lock, None if rows is None else iter(rows))
-        return self.runner
 
     def work(self, rows: int | list[SheetRow] | None = 3, *, within_s: float = 20.0) -> None:
         """Record, start and wait until the run is over."""
@@ -269,6 +274,19 @@ class Rig:
         """What a new process does: go on with what the ledger holds."""
         self.let_go()
         loop.wait_for(self.begin(None).over(), timeout_s=within_s)
+
+    def retry(self, positions: list[int]) -> int:
+        """What ``run.retry`` does: at once where somebody is at work, else for the next to begin."""
+        opened = self.runner.retry(positions)
+        return self.runner.reopen(positions) if opened is None else opened
+
+    def reconcile(self) -> list[AccountLine]:
+        """What ``run.reconcile`` does."""
+        lines = self.runner.reconcile() if self.runner.is_alive else None
+        if lines is None:
+            lines = self.new_runner().reconcile()
+        assert lines is not None
+        return lines
 
     def let_go(self) -> None:
         if self.runner is not None:
@@ -293,12 +311,18 @@ class Rig:
         assert books["key_leaks"] == 0
         return books
 
-    def assert_once(self, rows: int = 3) -> dict[str, Any]:
-        """Every row is completed, with its own results, and was executed exactly once."""
+    def assert_once(self, rows: int = 3, *, jobs: int | None = None) -> dict[str, Any]:
+        """Every row is completed, with its own results, and was executed exactly once.
+
+        ``jobs`` is how many were executed in all, where a retry was asked for.
+        """
         outcomes = self.outcomes()
         assert [each.state.value for each in outcomes] == ["completed"] * rows, [each.error for each in outcomes]
         assert all(each.results for each in outcomes)
-        return self.assert_never_twice()
+        books = self.assert_never_twice()
+        mine = [kept for kept in books["job_books"].values() if self.mark in kept["title"] and kept["executed_at"]]
+        assert len(mine) == (rows if jobs is None else jobs), "a row was bought again under another attempt"
+        return books
 
     def assert_never_twice(self) -> dict[str, Any]:
         """Nothing was executed twice, and every shell is accounted for."""
@@ -373,7 +397,7 @@ def live(order: Mapping[str, Any]) -> dict[str, Any]:
     if order.get("retry"):
         failed = [each.position for each in rig.outcomes() if each.state.value == "failed"]
         if failed:
-            opened = runner.retry(failed)
+            opened = rig.retry(failed)
             assert opened == len(failed)
             if not runner.is_alive:
                 runner = rig.begin(None)

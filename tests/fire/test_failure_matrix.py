@@ -203,7 +203,7 @@ def test_execute_4xx(rig: Rig, status: int) -> None:
     failed = next(each for each in rig.outcomes() if each.state.value == "failed")
     assert failed.job_id is not None
     assert "must be shorter" in str(failed.error)
-    rig.runner.retry([failed.position])
+    rig.retry([failed.position])
     rig.again()
     rig.assert_once()
     assert [each.job_id for each in rig.book.orphans()] == [failed.job_id]
@@ -269,7 +269,7 @@ def test_results_that_never_come(rig: Rig) -> None:
     assert (outcome.state.value, outcome.results) == ("completed", None)
     assert "run.reconcile()" in str(outcome.error)
     rig.sandbox.faults_clear()
-    lines = loop.call(rig.runner.reconcile)
+    lines = rig.reconcile()
     assert [each.note for each in lines] == ["fetched now: results"]
     rig.assert_once(1)
     assert rig.outcomes()[0].error is None

@@ -176,7 +176,7 @@ def test_uncertain_rows_are_reconciled_not_guessed(rig: Rig) -> None:
         assert time.monotonic() < deadline, rig.states()
         time.sleep(0.02)
     rig.sandbox.faults_clear()
-    lines = loop.call(rig.runner.reconcile)
+    lines = rig.reconcile()
     assert sorted((each.before, each.now) for each in lines) == [("uncertain", "completed"), ("uncertain", "queued")]
     rig.again()
     rig.assert_once(2)
@@ -191,7 +191,7 @@ def test_reconciling_keeps_its_hands_off_what_is_just_being_sent(rig: Rig) -> No
     while rig.door.passed["execute"] < 1:
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    [line] = loop.call(rig.runner.reconcile)
+    [line] = rig.reconcile()
     assert (line.before, line.now, line.word) == ("running", "running", "PENDING")
     loop.wait_for(rig.runner.over(), timeout_s=20)
     rig.assert_once(1)
@@ -205,7 +205,7 @@ def test_orphans_are_found_by_their_titles(rig: Rig) -> None:
     rig.work(3)
     assert [each.job_id for each in rig.book.orphans()] == [None, None]
     rig.sandbox.faults_clear()
-    lines = loop.call(rig.runner.reconcile)
+    lines = rig.reconcile()
     shells = [each for each in lines if each.kind == "shell"]
     assert [(each.before, each.now, each.word) for each in shells] == [("may exist", "never executed", "PENDING")] * 2
     assert {each.job_id for each in rig.book.orphans()} == set(rig.books()["orphans"])
@@ -235,7 +235,7 @@ def test_what_a_dead_process_sent_may_arrive_late(rig: Rig) -> None:
         time.sleep(0.005)
     rig.runner.engine.halt(RunHalted("let go at once"))
     rig.sandbox.faults_clear()
-    rig.timing = Timing(settle_s=SETTLE_S, timeout_s=6 * SETTLE_S)
+    rig.timing = Timing(settle_s=SETTLE_S, timeout_s=25 * SETTLE_S)
     rig.again()
     rig.assert_once(1)
     assert rig.door.passed["execute"] == 1
@@ -356,7 +356,8 @@ def test_a_clock_that_was_set_back_before_a_death_settles_in_full() -> None:
     timing = Timing(settle_s=10.0, timeout_s=30.0)
     assert timing.still_on_its_way_s(2000.0, now=1000.0) == 40.0
     assert timing.still_on_its_way_s(None, now=1000.0) == 40.0
-    assert timing.still_on_its_way_s(1000.0, now=1030.0) == 10.0
+    # How long it was held back after its mark, and when its process died, nobody knows.
+    assert timing.still_on_its_way_s(1000.0, now=1030.0) == 40.0
     assert timing.still_on_its_way_s(1000.0, now=90_000.0) == 0.0
 
 
@@ -393,6 +394,7 @@ def test_a_run_that_was_taken_over_stops_at_once(rig: Rig) -> None:
     rig.record(6)
     rig.limits.max_concurrency = 1
     rig.begin(rig.rows(6))
+    loop.wait_for(rig.runner.taken_in(), timeout_s=20)
     rig.runner._lose()
     loop.wait_for(rig.runner.over(), timeout_s=20)
     assert isinstance(rig.runner.failure(), RunLocked)

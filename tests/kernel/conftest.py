@@ -15,6 +15,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "browser")]  # for kernel_talk and 
 
 collect_ignore_glob = [] if os.environ.get("OPUS_NB_BROWSER_TESTS") else ["test_*.py"]
 
+# With cells that only say `1`, this one took no more of them after 76 and after 245, and answered nothing from then on;
+# 7.4.0 did not in 2,500 (measured 2026-11-22). Binder comes with it, so it stays in the tests.
+DEAF = "7.0.1"
+CHANCES = 5
 VERSIONS = ("6.17.1", "6.31.0", "7.0.1", "newest")
 
 
@@ -31,12 +35,23 @@ class _Pool:
         from kernel_talk import KernelTalk
 
         talk = self._talks.get(version)
-        if talk is None or not talk.is_idle:
-            self.close(version)
+        if talk is not None and talk.is_idle:
+            return talk
+        self.close(version)
+        for chance in range(CHANCES):
             self._started += 1
-            folder = self._folder / f"{version}-{self._started}"
-            talk = self._talks[version] = KernelTalk(environments.kernels()[version], folder)
+            try:
+                talk = KernelTalk(environments.kernels()[version], self._folder / f"{version}-{self._started}")
+                break
+            except Exception:
+                if version != DEAF or chance == CHANCES - 1:
+                    raise
+        self._talks[version] = talk
         return talk
+
+    def is_deaf(self, version: str) -> bool:
+        talk = self._talks.get(version)
+        return talk is not None and talk.is_deaf()
 
     def close(self, version: str) -> None:
         talk = self._talks.pop(version, None)
@@ -61,18 +76,19 @@ def talk(request: pytest.FixtureRequest, kernels: _Pool) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Give a test another kernel, once, when its own has gone deaf; which version does that stands in kernel_talk."""
-    if not os.environ.get("OPUS_NB_BROWSER_TESTS"):
+    """Run a test again in another kernel, when its own is a 7.0.1 that has gone deaf; never for any other reason."""
+    if DEAF not in pyfuncitem.name:
         return None
-    from kernel_talk import DeafKernel
-
     wanted = pyfuncitem._fixtureinfo.argnames
-    try:
-        pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted})
-    except DeafKernel:
-        pool = pyfuncitem.funcargs["kernels"]
-        pool.close("7.0.1")
-        if "talk" in wanted:
-            pyfuncitem.funcargs["talk"] = pool.get("7.0.1")
-        pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted})
+    pool = pyfuncitem.funcargs["kernels"]
+    for chance in range(CHANCES):
+        try:
+            pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted})
+            break
+        except Exception:
+            if chance == CHANCES - 1 or not pool.is_deaf(DEAF):
+                raise
+            pool.close(DEAF)
+            if "talk" in wanted:
+                pyfuncitem.funcargs["talk"] = pool.get(DEAF)
     return True

@@ -60,4 +60,5 @@ def test_form_and_mapper_leave_words_for_readers(exported):
     cells = exported[0]["cells"]
     assert "run this cell again" in words(cells[5])
     assert "run this cell again" in words(cells[6])
+    assert exported[1].count("run this cell again") == 2
     assert not [output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"]

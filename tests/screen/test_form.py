@@ -460,6 +460,15 @@ def test_the_form_shows_itself_with_words_for_readers_without_widgets(form, page
     assert bundle["text/plain"] == "<Form for 'Claims <1>': 15 inputs>"
 
 
+def test_a_runner_of_notebooks_gets_the_words_and_no_widget(form, page, in_kernel):
+    """Nobody can fill it in there, and the export would show nothing in its place."""
+    in_kernel.kernel._allow_stdin = False
+    form._ipython_display_()
+    bundle, _ = page.outputs.values()
+    assert set(bundle[-1]) == {"text/html", "text/plain"}
+    assert "run this cell again" in bundle[-1]["text/html"]
+
+
 def test_the_code_shown_is_json_free_python(form):
     """Names that are no identifiers travel in a dict."""
     form.value = {"v_name": "Ana"}

@@ -119,6 +119,14 @@ SETS: list[tuple[str, list[str], list[str], dict[str, str]]] = [
         ["Supporting document"],
         {"Supporting documents": "Supporting document"},
     ),
+    (
+        "numbered files",
+        ["Supporting documents:files", "Name:str"],
+        ["Supporting document 1", "Supporting document 2", "Name"],
+        {"Supporting documents": "Supporting document 1 + Supporting document 2", "Name": "Name"},
+    ),
+    ("one numbered file", ["Documents:files"], ["Document 2"], {}),
+    ("quarters", ["Quarters:array"], ["Quarter 2", "Quarter 3"], {}),
     ("attachment words", ["Attachments:files"], ["Anlagen"], {"Attachments": "Anlagen"}),
     ("file column that holds words", ["Invoice document:file"], ["invoice doc"], {}),
     # the values speak against the name
@@ -169,4 +177,5 @@ BY_KIND: dict[str, list[Any]] = {
     "date": ["2025-01-31", "2025-02-01"],
     "file": ["a.pdf", "b.pdf"],
     "files": ["a.pdf;b.pdf", "c.pdf"],
+    "array": ["a;b", "c"],
 }

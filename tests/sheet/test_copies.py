@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +249,48 @@ def test_results_go_beside_a_sheet_that_is_only_remembered(claims: Path) -> None
         write_beside(claims.parent / "out.xlsx", remembered, results, source=claims)
     assert keep_sheet(pd.DataFrame({"a": [1]})) is None
     assert recall_sheet(None, df.index).shape == (2, 0)
+
+
+def test_a_workbook_that_pandas_has_read_takes_results_when_its_rows_are_alike(tmp_path: Path) -> None:
+    """A frame without an origin finds its rows by their cells; another table is refused as ever."""
+    df = pd.DataFrame({"Id": ["a", "b", "c"], "Amount": [1, 2, 3], "Due": [None, None, "2025-01-31"]})
+    df.to_excel(tmp_path / "claims.xlsx", index=False)
+    read = pd.read_excel(tmp_path / "claims.xlsx").iloc[::-1]
+    results = pd.DataFrame({"state": ["for c", "for b", "for a"]})
+    write_beside(tmp_path / "out.xlsx", read, results, source=tmp_path / "claims.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
+    assert [sheet.cell(row, 4).value for row in (1, 2, 3, 4)] == ["state", "for a", "for b", "for c"]
+    with pytest.raises(SheetUnreadable, match="not those of the workbook"):
+        write_beside(tmp_path / "o.xlsx", read.reset_index(drop=True), results, source=tmp_path / "claims.xlsx")
+
+
+def test_a_workbook_that_says_nothing_of_calculating_is_copied(claims: Path) -> None:
+    """Some programs leave that part out; the copy asks for it, because a mended cell changes formulas."""
+    with zipfile.ZipFile(claims) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/workbook.xml"] = re.sub(rb"<calcPr[^>]*/>", b"", parts["xl/workbook.xml"])
+    assert b"calcPr" not in parts["xl/workbook.xml"]
+    with zipfile.ZipFile(claims, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    write_beside(claims.parent / "out.xlsx", read_sheet(claims), pd.DataFrame({"state": ["failed"] * 3}))
+    assert openpyxl.load_workbook(claims.parent / "out.xlsx").calculation.fullCalcOnLoad
+
+
+def test_macros_stay_in_a_copy_that_is_named_for_them(claims: Path) -> None:
+    """An xlsm gives an xlsm with its macros, and notes all the same."""
+    with zipfile.ZipFile(claims) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/vbaProject.bin"] = b"macros"
+    with_macros = claims.with_suffix(".xlsm")
+    with zipfile.ZipFile(with_macros, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    df = read_sheet(with_macros)
+    checked = run(df)
+    place = write_fix_me(claims.parent / "f.xlsm", df, checked.issues, checked.issue_positions)
+    assert zipfile.ZipFile(place).read("xl/vbaProject.bin") == b"macros"
+    assert "is no number" in openpyxl.load_workbook(place)["Claims"]["B4"].comment.text
 
 
 def test_marks_under_light_text_are_dark(claims: Path) -> None:

@@ -187,6 +187,18 @@ def test_titles_above_the_table_are_passed_over_and_said(tmp_path: Path) -> None
         read_sheet(path, header=99)
 
 
+def test_a_header_row_without_words_is_said(tmp_path: Path) -> None:
+    """A sheet that begins with its data loses the first row to the headers, so that is worth a word."""
+    path = tmp_path / "a.xlsx"
+    save(path, [[1, 2.5], [3, 4.5]])
+    df = read_sheet(path)
+    assert (df.columns.tolist(), note_codes(df)) == (["1", "2.5"], ["odd_headers"])
+    assert len(read_sheet(path, header=None)) == 2
+    text = tmp_path / "a.csv"
+    text.write_text("1,2.5\n3,4.5\n")
+    assert note_codes(read_sheet(text)) == ["odd_headers"]
+
+
 def test_two_header_rows_under_merged_groups_are_joined_and_said(tmp_path: Path) -> None:
     """Contact over email and phone gives Contact.email and Contact.phone."""
     path = tmp_path / "a.xlsx"

@@ -125,6 +125,12 @@ def test_the_example_of_a_list_fits_its_items(tmp_path: Path) -> None:
         assert check_sheet(df, schema, map_columns(df, schema)).issues.empty
 
 
+def test_a_workflow_without_inputs_has_a_template_that_says_so(tmp_path: Path) -> None:
+    """There is nothing to fill in, and the guide says it."""
+    book = openpyxl.load_workbook(write_template(tmp_path / "t.xlsx", Schema(()), "Heartbeat"))
+    assert "takes no inputs" in book["opus_nb guide"]["A2"].value
+
+
 def test_a_template_is_an_xlsx(tmp_path: Path) -> None:
     """Other endings and places that cannot be written to are refused; missing folders are made."""
     assert write_template(tmp_path / "new" / "t.xlsx", SCHEMA).is_file()
