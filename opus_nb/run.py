@@ -362,16 +362,6 @@ class Run(RunView):
 
     # -- inside -----------------------------------------------------------------------------------------
 
-    def _keep_to_recorded(self) -> None:
-        record = self._book.record_of_run
-        if record.recorded < record.row_count:
-            say(
-                f"Only {record.recorded} of {record.row_count} rows had been written down when the process ended that "
-                f"started this run. Start the same sheet again under the name {self.name!r} for the others; no row "
-                "is bought twice."
-            )
-            self._book.keep_to_recorded()
-
     def _new_runner(self) -> Runner:
         return Runner(
             self._book,

@@ -24,6 +24,7 @@ from opus_nb.service.api import JobApi
 from opus_nb.service.schema import Schema
 from opus_nb.sheet.beside import write_beside
 from opus_nb.sheet.labels import unpack_index
+from opus_nb.sheet.origins import recall_sheet
 
 __all__ = ["RunFrames"]
 
@@ -125,6 +126,8 @@ class RunFrames:
         """
         sheet = pd.DataFrame(index=self._index) if self._sheet is None else self._sheet
         if into is not None:
+            if self._sheet is None:
+                sheet = recall_sheet(self._book.record_of_run.about.get("sheet"), self._index)
             for note in write_beside(path, sheet, self.results(), source=into):
                 say(note)
             return [Path(path)]

@@ -12,6 +12,7 @@ from opus_nb.batch.history import read_last_change, read_marks
 from opus_nb.batch.reconciling import AccountLine
 from opus_nb.batch.runner import Runner
 from opus_nb.run_frames import RunFrames
+from opus_nb.saying import say
 from opus_nb.screen.cards import run_card
 from opus_nb.screen.controls import Display
 from opus_nb.screen.tally import Tally
@@ -85,6 +86,16 @@ class RunView(RunFrames):
             tally.recall(mark)
         if (at := read_last_change(self._book)) is not None:
             tally.recall_change(at)
+
+    def _keep_to_recorded(self) -> None:
+        record = self._book.record_of_run
+        if record.recorded < record.row_count:
+            say(
+                f"Only {record.recorded} of {record.row_count} rows had been written down when the process ended that "
+                f"started this run. Start the same sheet again under the name {self.name!r} for the others; no row "
+                "is bought twice."
+            )
+            self._book.keep_to_recorded()
 
 
 def account_frame(lines: Sequence[AccountLine], label: Callable[[int], Any]) -> pd.DataFrame:

@@ -114,8 +114,8 @@ class Workflow:
         df : DataFrame
             Any; one job per row. ``wf.read`` makes one from a workbook.
         columns : Mapping, optional
-            Which column feeds which input, either way round. Inputs go by display or variable name. What is left
-            out is matched by name.
+            Which column feeds which input, either way round. Inputs go by display or variable name. None after an
+            input leaves it out; a list of headers feeds a list input from all of them. What is not named is matched.
         constants : Mapping, optional
             Input to the value that every row gets.
         files_root : str or path, optional
@@ -142,7 +142,7 @@ class Workflow:
         """
         connection = with_parameters(self._connection, initiate)
         schema = connection.record.inputs
-        mapping = map_columns(df, schema, columns, constants, use_defaults=use_defaults)
+        mapping = map_columns(df, schema, columns, constants, use_defaults=use_defaults, files_root=files_root)
         sheet = check_sheet(df, schema, mapping, files_root=files_root, dates=dates, decimal=decimal)
         return Plan(connection, df, sheet)
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 from opus_nb.batch.attendance import Attendance
+from opus_nb.batch.changes import Changes
 from opus_nb.batch.collecting import Collector, failure_signature
 from opus_nb.batch.entry import Entry, Reporter
 from opus_nb.batch.polling import PollSchedule
@@ -92,7 +93,7 @@ class Engine:
         self._skipping: asyncio.Task[None] | None = None
         self._taking_in = True
         self._kept_open = 0
-        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._changes = Changes()
         self._hold_until = 0.0
         self._deadline: float | None = None
 
@@ -106,20 +107,16 @@ class Engine:
             asyncio.ensure_future(self._guard(self._take_in(entries))),
         ]
         try:
-            # Looked at again after each wait: between its end and this line somebody may have kept the engine open.
+            # Looked at again after each wait: in between somebody may have kept the engine open.
             while not (self.is_done or self.halted is not None):
                 await self.wait(lambda: self.is_done or self.halted is not None)
         finally:
-            # From here on nobody gives back the places, asks after jobs, or holds the lock for long.
-            self.closed = True
+            self.closed = True  # nobody asks after jobs from here on, or holds the lock for long
             await self._wind_down(background)
 
     async def wait(self, condition: Callable[[], bool]) -> None:
         """Return as soon as the condition holds; it is looked at after every change."""
-        if not condition():
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append((condition, future))
-            await future
+        await self._changes.until(condition)
 
     @contextlib.contextmanager
     def kept_open(self) -> Iterator[bool]:
@@ -132,7 +129,7 @@ class Engine:
             yield True
         finally:
             self._kept_open -= 1
-            self._notify()
+            self._changes.tell()
 
     @property
     def is_done(self) -> bool:
@@ -178,7 +175,7 @@ class Engine:
     def stop_starting(self) -> None:
         """Start nothing more, and be over when the jobs at Opus are; the other rows stay queued."""
         self.stopped = True
-        self._notify()
+        self._changes.tell()
 
     async def cancel(self) -> None:
         """Start nothing more, and mark what never left as cancelled. Jobs at Opus are watched to their end."""
@@ -186,7 +183,7 @@ class Engine:
         while self._pending:
             entry = self._pending.popleft()
             await self._cancel_entry(entry)
-        self._notify()
+        self._changes.tell()
 
     async def retry(self, positions: Iterable[int]) -> int | None:
         """Open a new attempt for rows that are at their end; return how many, or None where the engine has ended."""
@@ -210,8 +207,7 @@ class Engine:
     async def open_attempt(self, entry: Entry) -> None:
         """Make a row ready to be sent anew, as a new job."""
         if entry.job_id is not None and entry.acked_at is None and entry.state is not RowState.UNCERTAIN:
-            # Its shell was never executed, and never will be.
-            await self.reporter.journal.keep_orphan(entry.key, entry.attempt, "", entry.job_id)
+            await self.protocol.shells.leave(entry)
         entry.begin_anew()
         await self.reporter.move(
             entry,
@@ -234,7 +230,7 @@ class Engine:
             return
         self._ended.pop(entry.position, None)
         await self._sort_in(entry)
-        self._notify()
+        self._changes.tell()
 
     def set_max_concurrency(self, number: int) -> None:
         """Change how many rows may be at Opus at once; those that are there stay."""
@@ -257,7 +253,7 @@ class Engine:
         finally:
             self._taking_in = False
             self._start_rows()
-            self._notify()
+            self._changes.tell()
 
     async def _sort_in(self, entry: Entry) -> None:
         state = entry.state
@@ -266,8 +262,7 @@ class Engine:
         if state.is_final and state is not RowState.SKIPPED:
             self._ended[entry.position] = entry
         elif entry.in_doubt:
-            # Counted already: it may have been executed.
-            entry.in_doubt = False
+            entry.in_doubt = False  # counted already: it may have been executed
             self._begin(entry, self.protocol.settle(entry, after_death=True))
         elif self.limits.only is not None and entry.position not in self.limits.only and not state.is_live:
             await self._skip(entry, "not one of the pilot's rows; start() goes on with it")
@@ -283,14 +278,14 @@ class Engine:
         while self._pending and self._may_start():
             why = self._beyond_cap()
             if why is not None:
-                # A row that is just starting may yet fail before it costs; then its place goes to the next.
+                # One that is just starting may fail before it costs; then its place goes to the next.
                 if not self._starting and self._skipping is None:
                     self._skipping = asyncio.ensure_future(self._guard(self._skip_the_rest(why)))
                 break
             entry = self._pending.popleft()
             self._executed += 1
             self._begin(entry, self.protocol.start(entry))
-        self._notify()
+        self._changes.tell()
 
     def _beyond_cap(self) -> str | None:
         limits = self.limits
@@ -330,25 +325,19 @@ class Engine:
                 await self._skip(self._pending.popleft(), why)
         finally:
             self._skipping = None
-            self._notify()
+            self._changes.tell()
 
     async def _skip(self, entry: Entry, why: str) -> None:
         # A shell that it has is kept for when the cap is raised.
         if entry.job_id is None:
-            await self._leave_shell(entry)
+            await self.protocol.shells.leave(entry)
         await self.reporter.move(entry, RowState.SKIPPED, error=why)
         self._ended[entry.position] = entry
 
     async def _cancel_entry(self, entry: Entry) -> None:
-        await self._leave_shell(entry)
+        await self.protocol.shells.leave(entry)
         await self.reporter.move(entry, RowState.CANCELLED, job_id=None, error="cancelled before it was sent")
         self._ended[entry.position] = entry
-
-    async def _leave_shell(self, entry: Entry) -> None:
-        """The shell that was, or may have been, made for a row stays at Opus, unexecuted; it costs nothing."""
-        if entry.job_id is not None or entry.state is RowState.INITIATING:
-            title = "" if entry.job_id is not None else self.protocol.shells.mark(entry.key, entry.attempt)
-            await self.reporter.journal.keep_orphan(entry.key, entry.attempt, title, entry.job_id)
 
     # -- one row ----------------------------------------------------------------------------------------
 
@@ -438,7 +427,7 @@ class Engine:
         """Stop the run; the first reason stays."""
         if self.halted is None:
             self.halted = error
-        self._notify()
+        self._changes.tell()
 
     async def _wind_down(self, background: list[asyncio.Future[None]]) -> None:
         if self._skipping is not None:
@@ -448,9 +437,7 @@ class Engine:
             task.cancel()
         await self.attendance.close()
         await asyncio.gather(*background, return_exceptions=True)
-        for _, future in self._waiters:
-            if not future.done():
-                future.set_result(None)
+        self._changes.close()
 
     async def _guard(self, work: Awaitable[None]) -> None:
         """A bug or a full disk must not pass in silence: the ledger's marks are true, so stop and say why."""
@@ -461,16 +448,3 @@ class Engine:
         except Exception as error:
             _log.debug("the engine stopped", exc_info=error)
             self.halt(error)
-
-    def _notify(self) -> None:
-        if not self._waiters:
-            return
-        still = []
-        for condition, future in self._waiters:
-            if future.done():
-                continue
-            if condition():
-                future.set_result(None)
-            else:
-                still.append((condition, future))
-        self._waiters = still

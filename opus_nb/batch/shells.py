@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from opus_nb.batch.entry import Entry
 from opus_nb.errors import OpusError, RateLimited, ReplyUnreadable, RequestRefused
-from opus_nb.job import Journal, PlannedRow
+from opus_nb.job import Journal, PlannedRow, RowState
 from opus_nb.service.api import JobApi
 
 __all__ = ["Found", "Shells"]
@@ -96,6 +96,12 @@ class Shells:
             return None
         self._known.add(found[0])
         return found[0]
+
+    async def leave(self, entry: Entry) -> None:
+        """The shell that was, or may have been, made for a row will never be executed; it stays and costs nothing."""
+        if entry.job_id is not None or entry.state is RowState.INITIATING:
+            title = "" if entry.job_id is not None else self.mark(entry.key, entry.attempt)
+            await self._journal.keep_orphan(entry.key, entry.attempt, title, entry.job_id)
 
     async def find_unclaimed(self, mark: str) -> Found:
         """Search for jobs by their mark, and leave out those that are known."""

@@ -59,7 +59,8 @@ def make_mapper(
         As ``wf.plan``.
     """
     schema = connection.record.inputs
-    mapping = map_columns(df, schema, columns, constants, use_defaults=use_defaults)
+    files_root = (reading or {}).get("files_root")
+    mapping = map_columns(df, schema, columns, constants, use_defaults=use_defaults, files_root=files_root)
     judge = _Judge(connection, df, mapping, dict(reading or {}))
     sources = mapping.sources
     return Mapper(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import time
 
-import pandas as pd
-
 from opus_nb.batch.book import Book
 from opus_nb.batch.history import read_marks
 from opus_nb.batch.ledger import Ledger
@@ -15,18 +13,6 @@ from opus_nb.batch.ledger import Ledger
 def executed(opus):
     """How many executions the server has seen."""
     return int(opus.sandbox.books(summary=True)["executions"])
-
-
-def rows_for(workflow, rows):
-    """Plain values for every required input of a workflow without files."""
-    samples = {"str": "text", "float": 6000.0, "int": 3, "bool": True, "date": "2025-01-31", "array": ["a"]}
-    needed = workflow.inputs[workflow.inputs["required"]]
-    return pd.DataFrame(
-        {
-            each.display_name: [each.options[0] if len(each.options) else samples[each.type]] * rows
-            for each in needed.itertuples()
-        }
-    )
 
 
 def test_the_price_of_a_run_that_goes_on_is_the_runs(opus, dossier, sheet):
@@ -55,13 +41,12 @@ def test_a_run_that_has_ended_says_how_long_it_took_and_what_failed(opus, dossie
     assert 0 < ended_at - record.created_at < 60
 
 
-def test_rows_that_wait_are_as_old_as_their_wait_in_another_kernel_too(opus):
+def test_rows_that_wait_are_as_old_as_their_wait_in_another_kernel_too(opus, dossier, sheet):
     """The age counts from when Opus said that it waits, whoever asks, and whenever."""
-    listed = opus.workflows().set_index("name")
-    wf = opus.workflow(listed.loc["Purchase approval", "id"])
-    run = wf.run(rows_for(wf, 3), name="people", progress="off").wait()
+    opus.sandbox.fault("status", "word", word="WAITING")
+    run = dossier.run(sheet(3), name="people", progress="off").wait()
     waiting = run._tally.snapshot().waiting
-    assert waiting
+    assert len(waiting) == 3
     run.let_go()
     again = opus.open_run("people", progress="off")
     marks = {mark.position: mark.at for mark in read_marks(again._book) if mark.state.value == "waiting"}

@@ -234,3 +234,15 @@ def test_several_columns_of_files_feed_one_list(opus, dossier, sheet, tmp_path):
     assert plan.columns["Documents"] == ["Document 1", "Document 2"]
     run = plan.start(progress="off").wait()
     assert [text.split()[0] for text in run.results()["Summary"]] == ["2", "1"]
+
+
+def test_a_run_that_is_opened_again_saves_into_its_workbook(opus, dossier, claims, tmp_path):
+    """Without the frame it was started with: states beside the rows, what went wrong in red, and a way back."""
+    dossier.plan(dossier.read(claims)).start(name="later", on_invalid="skip", progress="off").wait()
+    run = opus.open_run("later", progress="off")
+    run.save(tmp_path / "results.xlsx", into=claims)
+    sheet = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets[0]
+    headers = [cell.value for cell in sheet[2]]
+    states = [row[headers.index("state")] for row in sheet.iter_rows(min_row=3, values_only=True)]
+    assert states == ["completed", "completed", "invalid", "completed", "invalid", "completed"]
+    assert set(red_cells(tmp_path / "results.xlsx")) >= {"A5", "B7"}
