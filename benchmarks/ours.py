@@ -210,7 +210,7 @@ def reopen(base_url: str, workflow_id: str, folder: str, finished: bool) -> dict
     opened_s = time.perf_counter() - began
     first_s = 0.0 if finished else api.wait() - began
     counts = run.counts
-    answer = {"opened_s": opened_s, "first_request_s": first_s, "calls": api.calls}
+    answer = {"opened_s": opened_s, "first_request_s": first_s, "calls": api.calls + opus.client.wire.sent}
     if finished:
         began = time.perf_counter()
         run.results()

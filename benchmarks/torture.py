@@ -102,7 +102,9 @@ class Verdict:
 
     def is_good(self, kills: int) -> bool:
         """Whether the promise was kept, under fire that deserves the name."""
-        return not self.lost and not self.twice and not self.orphans_unknown and self.enough(kills)
+        # Nobody can know only where every witness was silent six times in a row: a handful in thousands.
+        few = self.states["uncertain"] <= self.rows / 500
+        return not self.lost and not self.twice and not self.orphans_unknown and few and self.enough(kills)
 
     def enough(self, kills: int) -> bool:
         """Whether there was fire enough."""

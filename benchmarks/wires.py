@@ -7,7 +7,7 @@ import urllib.request
 
 from benchmarks.children import ours, peer_python, peers
 from benchmarks.served import SERVICE_KEY, Served
-from benchmarks.table import Row, Scale, at_most, median, median_ratio
+from benchmarks.table import Row, Scale, at_least, at_most, median, median_ratio
 
 
 def make_job(opus: Served) -> str:
@@ -26,6 +26,7 @@ def measure(scale: Scale) -> list[Row]:
     count, rounds = scale.pick(1600, 320), scale.pick(5, 1)
     python = peer_python(may_make=not scale.quick)
     figures: dict[str, list[float]] = {}
+    speeds: dict[str, list[float]] = {}
     with Served() as opus, ours() as mine:
         job_id = make_job(opus)
 
@@ -33,6 +34,7 @@ def measure(scale: Scale) -> list[Row]:
             found = mine.ask(
                 way="small", base_url=opus.base_url, job_id=job_id, count=times, in_flight=in_flight, client=client
             )
+            speeds.setdefault(client if in_flight == 32 else "many", []).append(times / float(found["wall_s"]))
             return float(found["cpu_s"]) / times
 
         for _ in range(rounds):
@@ -60,6 +62,16 @@ def measure(scale: Scale) -> list[Row]:
             f"environment, with sniffio ({micro['plain']}): {median_ratio(figures['wire'], figures['plain']):.2f}",
         )
     ]
+    rows.append(
+        at_least(
+            "P1",
+            "requests a second, of what the bare client with the same pools reaches",
+            0.8,
+            median(speeds["wire"]) / median(speeds["pools"]),
+            note=f"{median(speeds['wire']):.0f} and {median(speeds['pools']):.0f} a second, 32 in flight, the "
+            f"server on the other core; one pool of 32: {median(speeds['plain']):.0f}",
+        )
+    )
     what = "CPU a request, against plain httpx without sniffio, one pool of 32"
     if "plain outside" in figures:
         ratio = median_ratio(figures["wire"], figures["plain outside"])

@@ -110,10 +110,12 @@ def test_429(rig_of: Callable[..., Rig], letter: Path, request_: str, style: str
     assert [each for each in rig.book.orphans() if each.job_id is None] == []
 
 
-ERRORS = [(500, False, False), (502, True, True), (503, True, False)]
+ERRORS = [(500, False, False), (502, True, True), (503, True, False), (504, True, True)]
 
 
-@pytest.mark.parametrize(("status", "html", "after"), ERRORS, ids=["500-json", "502-html-applied", "503-html"])
+@pytest.mark.parametrize(
+    ("status", "html", "after"), ERRORS, ids=["500-json", "502-html-applied", "503-html", "504-html-applied"]
+)
 @pytest.mark.parametrize("request_", REQUESTS, ids=[f"{each}-5xx" for each in REQUESTS])
 def test_5xx(rig_of: Callable[..., Rig], letter: Path, request_: str, status: int, html: bool, after: bool) -> None:
     """Later, please: what changes nothing is sent again; after execute Opus is asked, because a gateway may lie."""
@@ -225,9 +227,10 @@ def test_status_404_of_a_young_job(rig: Rig) -> None:
     """A job that is not known everywhere yet gets its grace."""
     rig.record(ROWS)
     loop.wait_for(rig.begin(rig.rows(1)).over(), timeout_s=10)
-    rig.sandbox.fault("status", "error", status=404, message="Job execution not found", skip_first=1, times=3)
+    fault = rig.sandbox.fault("status", "error", status=404, message="Job execution not found", skip_first=1, times=3)
     rig.let_go()
     rig.work(ROWS)
+    assert fault.fired == 3
     rig.assert_once()
 
 
