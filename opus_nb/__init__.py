@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from opus_nb.errors import OpusError
     from opus_nb.loop import allow_nested_loops
     from opus_nb.opus import Opus, connect, sandbox
+    from opus_nb.screen.saved import strip_widget_state
     from opus_nb.sheet.folders import files_table
     from opus_nb.workflow import Workflow
 
@@ -39,6 +40,7 @@ __all__ = [
     "errors",
     "files_table",
     "sandbox",
+    "strip_widget_state",
 ]
 
 # Everything is loaded with the first name that needs it: the import itself costs a notebook nothing.
@@ -50,6 +52,7 @@ _HOMES = {
     "connect": "opus_nb.opus",
     "files_table": "opus_nb.sheet.folders",
     "sandbox": "opus_nb.opus",
+    "strip_widget_state": "opus_nb.screen.saved",
 }
 
 

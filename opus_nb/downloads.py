@@ -320,7 +320,9 @@ class _Shelf:
             return "The results name no files."
         counts = Counter(file.status for file in self.files.values())
         said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-        text = f"{len(self.files)} files: {said}. They lie in {self._folder}; {MANIFEST} there says which is which."
+        number = len(self.files)
+        lies = "file: {}. It lies" if number == 1 else "files: {}. They lie"
+        text = f"{number} {lies.format(said)} in {self._folder}; {MANIFEST} there says which is which."
         return text if has_route else f"{text}\n{NO_ROUTE}"
 
 
