@@ -77,7 +77,7 @@ class Run(RunView):
             resume=self.resume,
             cancel=self.cancel,
             retry_failed=self._retry_pressed,
-            is_paused=lambda: self._runner.engine.paused,
+            is_paused=lambda: self._runner.engine.paused or self._runner.engine.stopped,
             is_over=lambda: self._runner.is_over,
             rows=self._page,
             look_inside=lambda job_id: loop.start(fetch_progress, self._api, job_id),
@@ -110,6 +110,7 @@ class Run(RunView):
         if rows is None:
             self._keep_to_recorded()
         known = self._book.has_work()
+        self._shown_in = None  # what an earlier part of this cell has shown is over
         self._runner.begin(lock, rows)
         Run._live[_live_key(self._book)] = self
         if known:
@@ -235,10 +236,13 @@ class Run(RunView):
         """Start rows again, after a pause, an interrupt, or after the run had stopped by itself."""
         if (other := self._carried_by_another()) is not None:
             return other.resume()
+        self._runner.wait_until_left()
         if self._runner.is_alive:
             self._runner.tell(self._runner.engine.resume)
         elif self.counts.drop(["completed", "failed", "cancelled", "timed_out", "invalid"], errors="ignore").sum():
             self.carry_on()
+        else:
+            return "Nothing is left to go on with: every row is at its end."
         return "Going on."
 
     def cancel(self) -> str:
@@ -304,10 +308,11 @@ class Run(RunView):
         if self._guard(positions).new_names:
             # The engine at work still knows the names before.
             self._runner.detach()
+        left = int(self.counts.get("queued", 0))
         opened = self._runner.retry(positions)
         if opened is None:
             opened = self.carry_on(guarded=True, retry=positions)
-        say(f"{opened} row{'s are' if opened != 1 else ' is'} sent again, each as a new job that may be charged.")
+        self._say_retried(opened, left)
         return self
 
     def reconcile(self) -> pd.DataFrame:
@@ -402,9 +407,11 @@ class Run(RunView):
             if start_rows and not guarded:
                 self._guard(None)
             self._runner = self._new_runner()
+            is_held = not start_rows or bool(retry and self.counts.get("queued", 0))
             opened = self._runner.reopen(retry) if retry else 0
-            if not start_rows:
+            if is_held:
                 self._runner.engine.stop_starting()
+            self._runner.engine.again = frozenset(retry)
             self.begin(lock)
             return opened
         except BaseException:
@@ -422,12 +429,11 @@ class Run(RunView):
         self._runner.detach()
         self._say_let_go()
 
-    def _say_let_go(self) -> None:
-        say(f"Let go: rows in flight go on at Opus, their ids are kept. opus.open_run({self.name!r}) continues.")
-
     def _retry_pressed(self) -> str:
         self.retry()
-        return "Sent again, each as a new job."
+        return (
+            "Queued to be sent again; Resume sends." if self._runner.engine.paused else "Sent again, each as a new job."
+        )
 
     def _fetch_audits(self) -> None:
         loop.call(self._runner.fetch_missing_audits)

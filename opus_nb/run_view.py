@@ -28,14 +28,27 @@ class RunView(RunFrames):
     _display: Display
     _shown_in: int | None = None
 
+    def _carried_by_another(self) -> RunView | None:
+        """The object that works on this run now, when the same name was started or opened again since."""
+        return None
+
     @property
     def state(self) -> str:
-        """``running``, ``paused``, ``stopped`` (rows are left that nobody works on) or ``over``."""
+        """``running``, ``paused``, ``stopped`` or ``over``.
+
+        ``paused`` by a person, by an interrupt, or because too many failed alike; ``stopped`` when rows are left that
+        nobody works on.
+        """
+        if (other := self._carried_by_another()) is not None:
+            return other.state
+        engine = self._runner.engine
         if self._runner.is_alive and not self._runner.is_over:
-            return "paused" if self._runner.engine.paused else "running"
+            return "paused" if engine.paused or engine.stopped else "running"
         return "stopped" if {"queued", "running"} & set(self.counts.index) else "over"
 
     def _card(self) -> Any:
+        if (other := self._carried_by_another()) is not None:
+            return other._card()
         tally = self._tally
         if not self._runner.is_alive:
             # Nobody is told of events: the ledger knows how it stands.
@@ -52,6 +65,9 @@ class RunView(RunFrames):
         return str(self._card().html)
 
     def _ipython_display_(self) -> None:
+        if (other := self._carried_by_another()) is not None:
+            other._ipython_display_()
+            return
         if self._runner.is_alive:
             self._show()
             return
@@ -96,6 +112,18 @@ class RunView(RunFrames):
                 "is bought twice."
             )
             self._book.keep_to_recorded()
+
+    def _say_retried(self, opened: int, left: int) -> None:
+        engine = self._runner.engine
+        said = f"{opened} row{'s are' if opened != 1 else ' is'} sent again, each as a new job that may be charged."
+        if engine.paused:
+            said = f"{opened} row{'s wait' if opened != 1 else ' waits'} to be sent again; run.resume() sends."
+        elif engine.stopped and left:
+            said += f" {left} more stay queued; run.resume() goes on with them."
+        say(said)
+
+    def _say_let_go(self) -> None:
+        say(f"Let go: rows in flight go on at Opus, their ids are kept. opus.open_run({self.name!r}) continues.")
 
 
 def account_frame(lines: Sequence[AccountLine], label: Callable[[int], Any]) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 from opus_nb.batch.attendance import Attendance
@@ -18,6 +17,7 @@ from opus_nb.batch.collecting import Collector, failure_signature
 from opus_nb.batch.entry import Entry, Reporter
 from opus_nb.batch.polling import PollSchedule
 from opus_nb.batch.protocol import RowProtocol
+from opus_nb.batch.queued import RowQueue
 from opus_nb.batch.stopping import AlikeFailures, Limits
 from opus_nb.batch.timing import PASSING
 from opus_nb.errors import LedgerError, NeverSent, OpusError, RateLimited, RunHalted, ServiceKeyRefused
@@ -29,6 +29,8 @@ _log = logging.getLogger("opus_nb")
 
 # How long rows that are just being started may take to reach a mark, when the run is let go.
 GRACE_S = 5.0
+# Rows that are marked side by side, so that they share their transactions.
+TOGETHER = 500
 
 
 class Engine:
@@ -86,11 +88,13 @@ class Engine:
         self._executed = executed
         self._through = 0  # rows that got where they wanted, or were told why not
         self._alike = AlikeFailures()
-        self._pending: deque[Entry] = deque()
+        self._pending = RowQueue()
+        self.again: frozenset[int] = frozenset()  # positions that a person asked for before the engine began
         self._active = self.attendance.active
         self._ended: dict[int, Entry] = {}
         self._starting: set[asyncio.Task[None]] = set()
         self._skipping: asyncio.Task[None] | None = None
+        self._cancelling: asyncio.Task[None] | None = None
         self._taking_in = True
         self._kept_open = 0
         self._changes = Changes()
@@ -150,9 +154,9 @@ class Engine:
 
     @property
     def _nothing_to_start(self) -> bool:
-        if self._starting or self._skipping is not None or self._kept_open:
+        if self._starting or self._skipping is not None or self._cancelling is not None or self._kept_open:
             return False
-        return not self._taking_in and (self.stopped or not self._pending)
+        return not self._taking_in and self._pending.is_empty(held=self.stopped)
 
     @property
     def in_flight(self) -> int:
@@ -175,50 +179,48 @@ class Engine:
     def stop_starting(self) -> None:
         """Start nothing more, and be over when the jobs at Opus are; the other rows stay queued."""
         self.stopped = True
+        self._pending.hold_all()
+        for entry in self._active:
+            entry.again = False
         self._changes.tell()
 
     async def cancel(self) -> None:
-        """Start nothing more, and mark what never left as cancelled. Jobs at Opus are watched to their end."""
+        """Start nothing more, and mark what never left as cancelled. Jobs at Opus are watched to their end.
+
+        It is cancelled at once; the marks follow, and go on when nobody waits for them any more.
+        """
         self.cancelled = True
-        while self._pending:
-            entry = self._pending.popleft()
-            await self._cancel_entry(entry)
-        self._changes.tell()
+        if self._cancelling is None and not self.closed:
+            self._cancelling = asyncio.ensure_future(self._guard(self._cancel_the_rest()))
+        if self._cancelling is not None:
+            await asyncio.shield(self._cancelling)
+
+    async def _cancel_the_rest(self) -> None:
+        try:
+            while some := [each for _ in range(TOGETHER) if (each := self._pending.take()) is not None]:
+                await asyncio.gather(*map(self._cancel_entry, some))
+        finally:
+            self._cancelling = None
+            self._changes.tell()
 
     async def retry(self, positions: Iterable[int]) -> int | None:
         """Open a new attempt for rows that are at their end; return how many, or None where the engine has ended."""
         with self.kept_open() as is_open:
             if not is_open:
                 return None
-            self.cancelled = self.stopped = False
+            if self._cancelling is not None:
+                await asyncio.shield(self._cancelling)
+            self.cancelled = False
             self._alike.clear()
-            opened = 0
-            for position in positions:
-                entry = self._ended.get(position)
-                if entry is None:
-                    continue
-                del self._ended[position]
-                await self.open_attempt(entry)
-                self._pending.append(entry)
-                opened += 1
-            self._start_rows()
-            return opened
-
-    async def open_attempt(self, entry: Entry) -> None:
-        """Make a row ready to be sent anew, as a new job."""
-        if entry.job_id is not None and entry.acked_at is None and entry.state is not RowState.UNCERTAIN:
-            await self.protocol.shells.leave(entry)
-        entry.begin_anew()
-        await self.reporter.move(
-            entry,
-            RowState.PLANNED,
-            attempt=entry.attempt + 1,
-            job_id=None,
-            word=None,
-            error=None,
-            acked_at=None,
-            still_going_at=None,
-        )
+            found = [each for position in positions if (each := self._ended.pop(position, None)) is not None]
+            for start in range(0, len(found), TOGETHER):
+                some = found[start : start + TOGETHER]
+                await asyncio.gather(*map(self.protocol.open_attempt, some))
+                for entry in some:
+                    entry.again = True
+                    self._pending.add(entry)
+                self._start_rows()
+            return len(found)
 
     def ended_at(self, position: int) -> Entry | None:
         """The row at this place, where it is at its end."""
@@ -239,7 +241,7 @@ class Engine:
 
     async def detach(self) -> None:
         """Let go: nothing more starts, requests under way are finished, jobs go on at Opus."""
-        self.stopped = True
+        self.stop_starting()
         if self._starting:
             await asyncio.wait(self._starting, timeout=GRACE_S)
         self.halt(RunHalted("The run was detached", where="this process", next_step="opus.open_run(name) carries on."))
@@ -271,29 +273,27 @@ class Engine:
         elif self.cancelled:
             await self._cancel_entry(entry)
         else:
-            self._pending.append(entry)
+            entry.again = entry.position in self.again
+            self._pending.add(entry)
             self._start_rows()
 
     def _start_rows(self) -> None:
-        while self._pending and self._may_start():
+        while not self._pending.is_empty(held=self.stopped) and self._may_start():
             why = self._beyond_cap()
             if why is not None:
                 # One that is just starting may fail before it costs; then its place goes to the next.
                 if not self._starting and self._skipping is None:
                     self._skipping = asyncio.ensure_future(self._guard(self._skip_the_rest(why)))
                 break
-            entry = self._pending.popleft()
+            entry = self._pending.take(held=self.stopped)
+            assert entry is not None
             self._executed += 1
             self._begin(entry, self.protocol.start(entry))
         self._changes.tell()
 
     def _beyond_cap(self) -> str | None:
-        limits = self.limits
-        if limits.max_jobs is not None and self._executed >= limits.max_jobs:
-            return f"beyond max_jobs={limits.max_jobs}; a higher cap continues"
-        if self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline:
-            return f"beyond max_minutes={limits.max_minutes:g}; a higher cap continues"
-        return None
+        late = self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline
+        return self.limits.beyond(self._executed, late=late)
 
     def _set_deadline(self) -> None:
         if self.limits.max_minutes is None:
@@ -313,7 +313,7 @@ class Engine:
         self._start_rows()
 
     def _may_start(self) -> bool:
-        if self.paused or self.stopped or self.cancelled or self.closed or self.halted is not None:
+        if self.paused or self.cancelled or self.closed or self.halted is not None:
             return False
         if asyncio.get_running_loop().time() < self._hold_until:
             return False
@@ -321,8 +321,8 @@ class Engine:
 
     async def _skip_the_rest(self, why: str) -> None:
         try:
-            while self._pending:
-                await self._skip(self._pending.popleft(), why)
+            while (entry := self._pending.take(held=self.stopped)) is not None:
+                await self._skip(entry, why)
         finally:
             self._skipping = None
             self._changes.tell()
@@ -376,7 +376,7 @@ class Engine:
                 if self.cancelled:
                     await self._cancel_entry(entry)
                 else:
-                    self._pending.appendleft(entry)
+                    self._pending.put_back(entry)
 
     def _is_to_blame(self, entry: Entry, error: OpusError) -> bool:
         """A row is to blame when others get through and it does not, again and again."""
@@ -389,7 +389,7 @@ class Engine:
         """The way to Opus was blocked: the row goes back to the queue, and everybody waits a little."""
         now = asyncio.get_running_loop().time()
         self._active.discard(entry)
-        self._pending.appendleft(entry)
+        self._pending.put_back(entry)
         if self.blocked_since is None:
             self.blocked_since = now
         elif now - self.blocked_since > self.limits.outage_s:
@@ -416,7 +416,7 @@ class Engine:
         if entry.state is RowState.FAILED and not self.stopped:
             alike = self._alike.note(entry, self.limits.stop_after_failures)
         if alike is not None:
-            self.stopped = True
+            self.stop_starting()
             with contextlib.suppress(Exception):
                 self._on_stop(*alike)
         self._start_rows()
@@ -430,8 +430,7 @@ class Engine:
         self._changes.tell()
 
     async def _wind_down(self, background: list[asyncio.Future[None]]) -> None:
-        if self._skipping is not None:
-            background.append(self._skipping)
+        background.extend(each for each in (self._skipping, self._cancelling) if each is not None)
         background.extend(self._starting)
         for task in background:
             task.cancel()

@@ -19,6 +19,7 @@ class Entry:
 
     __slots__ = (
         "acked_at",
+        "again",
         "asked",
         "attempt",
         "began",
@@ -63,6 +64,7 @@ class Entry:
         self.executes = 0  # executes that certainly never arrived
         self.asked = 0  # status calls in a row that got no answer
         self.missing = 0  # status calls in a row that found no such job
+        self.again = False  # a person asked for it again: it may start though the rest is held
         self.in_doubt = False  # execute was sent by an earlier process, and its answer is not known
 
     def begin_anew(self) -> None:

@@ -109,6 +109,22 @@ class RowProtocol:
             # Where nothing came between, the id and "execute is about to leave" are one mark.
             await self._execute(entry, payload, job_id)
 
+    async def open_attempt(self, entry: Entry) -> None:
+        """Make a row ready to be sent anew, as a new job."""
+        if entry.job_id is not None and entry.acked_at is None and entry.state is not RowState.UNCERTAIN:
+            await self.shells.leave(entry)
+        entry.begin_anew()
+        await self.reporter.move(
+            entry,
+            RowState.PLANNED,
+            attempt=entry.attempt + 1,
+            job_id=None,
+            word=None,
+            error=None,
+            acked_at=None,
+            still_going_at=None,
+        )
+
     # -- the shell --------------------------------------------------------------------------------------
 
     async def _find_own_shell(self, entry: Entry, row: PlannedRow) -> bool:

@@ -38,6 +38,8 @@ __all__ = ["Runner"]
 COMPARED = 200
 # How long a sheet may take to be written down when its run is let go.
 RECORDING_GRACE_S = 12.0
+# Who presses Cancel has an answer after this time at the latest.
+CANCEL_ANSWER_S = 0.8
 
 
 class Runner:
@@ -168,6 +170,11 @@ class Runner:
         """True when waiting would return at once."""
         return not self.is_alive or self.engine.is_over
 
+    def wait_until_left(self) -> None:
+        """Return when a letting go that has begun is done; at once where nobody lets go."""
+        if self._leaving is not None:
+            self._wait_for_end()
+
     def over(self, *, for_people: bool = False) -> Future[None]:
         """Return a future that is done when the run is over; see ``Run.wait``."""
         return loop.start(self._until_over, for_people)
@@ -191,9 +198,11 @@ class Runner:
             loop.call(_call, action)
 
     def cancel(self) -> None:
-        """See `Engine.cancel`; nothing when the run is not at work."""
+        """See `Engine.cancel`; nothing when the run is not at work. The marks of very many rows follow."""
         if self.is_alive:
-            loop.call(self.engine.cancel)
+            marking = loop.start(self.engine.cancel)
+            with contextlib.suppress(TimeoutError):
+                loop.wait_for(marking, timeout_s=CANCEL_ANSWER_S)
 
     def cancel_left(self) -> int:
         """Mark what never left as cancelled, where nobody works on the run; return how many rows those are.
@@ -251,7 +260,8 @@ class Runner:
 
     def _may_execute(self, entry: Entry) -> bool:
         engine = self.engine
-        return not (engine.cancelled or engine.stopped or engine.closed or engine.halted is not None)
+        is_held = engine.stopped and not entry.again
+        return not (engine.cancelled or is_held or engine.closed or engine.halted is not None)
 
     async def _main(self, rows: Iterator[SheetRow] | None) -> None:
         recording = asyncio.ensure_future(self._record(rows))
@@ -313,7 +323,7 @@ class Runner:
         for position in positions:
             job = known.get(keys.get(position, ""))
             if job is not None:
-                await self.engine.open_attempt(known_entry(position, job.key, job))
+                await self._protocol.open_attempt(known_entry(position, job.key, job))
         return len(known)
 
     def _explain_stop(self, signature: tuple[str, str], positions: list[int]) -> None:

@@ -49,6 +49,14 @@ class Limits:
     outage_s: float = 900.0
     only: Sequence[int] | None = None
 
+    def beyond(self, executed: int, *, late: bool) -> str | None:
+        """Say which cap forbids one more job, after so many and perhaps after its time; None where none does."""
+        if self.max_jobs is not None and executed >= self.max_jobs:
+            return f"beyond max_jobs={self.max_jobs}; a higher cap continues"
+        if self.max_minutes is not None and late:
+            return f"beyond max_minutes={self.max_minutes:g}; a higher cap continues"
+        return None
+
     def to_json(self) -> dict[str, Any]:
         """As the ledger keeps them, so that a run that is opened again has the caps it was started with."""
         return asdict(self)

@@ -64,13 +64,13 @@ def test_a_retry_that_meets_the_end_is_still_watched(rig: Rig) -> None:
     runner = rig.begin(rig.rows(2))
     until(lambda: rig.states() == ["failed", "running"])
     rig.sandbox.faults_clear()
-    open_attempt = runner.engine.open_attempt
+    open_attempt = runner.engine.protocol.open_attempt
 
     async def open_slowly(entry: Entry) -> None:
         await open_attempt(entry)
         await asyncio.sleep(0.2)
 
-    runner.engine.open_attempt = open_slowly
+    runner.engine.protocol.open_attempt = open_slowly
     with ThreadPoolExecutor(1) as pool:
         retrying = pool.submit(runner.retry, [0])
         until(lambda: rig.outcomes()[0].state.value == "planned")
@@ -232,3 +232,41 @@ def test_a_forked_child_opens_the_ledger_anew(tmp_path: Path) -> None:
     ledger.write_now("INSERT INTO hashes (path, size, mtime_ns, sha256) VALUES ('parent',1,1,'x')", ())
     assert {row["path"] for row in ledger.read("SELECT path FROM hashes")} == {"child", "parent"}
     ledger.close()
+
+
+def test_a_retry_of_a_stopped_run_sends_what_was_asked_for_and_no_other(rig: Rig) -> None:
+    """Interrupted, and the failed row retried: it goes, the queued rows stay where they are until a resume."""
+    rig.limits.max_concurrency = 1
+    rig.sandbox.fault("execute", "script", end="FAILED", times=1)
+    rig.sandbox.fault("execute", "script", seconds=0.3, skip_first=1)
+    rig.record(6)
+    runner = rig.begin(rig.rows(6))
+    until(lambda: rig.states()[:2] == ["failed", "running"])
+    runner.tell(runner.engine.stop_starting)
+    assert runner.retry([0]) == 1
+    loop.wait_for(runner.over(), timeout_s=20)
+    assert rig.book.counts() == {"completed": 2, "queued": 4}
+    rig.sandbox.faults_clear()
+    rig.again()
+    rig.assert_once(6, jobs=7)
+
+
+def test_a_cancel_that_nobody_waits_for_is_carried_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given up by an interrupt half-way: every row that had not left is cancelled all the same, and the run ends."""
+    monkeypatch.setattr(engine_module, "TOGETHER", 2)
+    rig.limits.max_concurrency = 1
+    rig.sandbox.fault("execute", "script", seconds=0.3)
+    rig.record(30)
+    runner = rig.begin(rig.rows(30))
+    until(lambda: rig.door.passed["execute"] == 1 and not runner.engine.is_taking_in)
+
+    async def press_and_give_up() -> None:
+        pressed = asyncio.ensure_future(runner.engine.cancel())
+        await asyncio.sleep(0)
+        pressed.cancel()
+        await asyncio.gather(pressed, return_exceptions=True)
+
+    loop.call(press_and_give_up)
+    loop.wait_for(runner.over(), timeout_s=20)
+    assert rig.book.counts() == {"completed": 1, "cancelled": 29}
+    rig.assert_never_twice()

@@ -306,7 +306,7 @@ def test_the_files_of_a_job_come_here_by_a_button_and_are_links_then(claims, cla
     assert tmp_path / unquote(href) == path
     assert path.read_bytes().startswith(b"%PDF")
     until(lambda: not button.disabled)
-    assert "1 files: 1 done" in form._sending.said.value
+    assert "1 file: 1 done" in form._sending.said.value
     assert executions(claims) == 1
 
 
