@@ -34,7 +34,7 @@ from opus_nb.batch.runner import Runner
 from opus_nb.batch.stopping import Limits
 from opus_nb.batch.timing import Timing
 from opus_nb.batch.writer import Write
-from opus_nb.errors import AnswerLost, NeverSent, OpusError, RateLimited, ReplyUnreadable, ServiceTrouble
+from opus_nb.errors import AnswerLost, LedgerError, NeverSent, OpusError, RateLimited, ReplyUnreadable, ServiceTrouble
 from opus_nb.job import JobState
 from opus_nb.service.api import InitiateParameters, JobApi, ResultsReply
 from opus_nb.service.schema import Field, Schema
@@ -196,9 +196,16 @@ class _Death:
             self._writer.tell = lambda batch, failure: None  # type: ignore[method-assign]
             self._commit(connection, batch)
         connection.close()
+        # Whoever would wait for the dead is told so at once; nothing of it reaches the disk.
+        self._writer.put = self._refuse  # type: ignore[method-assign]
+        self._writer.put_patiently = self._refuse  # type: ignore[method-assign]
         self.came.set()
         # Ends this thread, and nothing else: threading takes it for a wish.
         sys.exit()
+
+    @staticmethod
+    def _refuse(*given: Any, **more: Any) -> Any:
+        raise LedgerError("It died", where="memory", next_step="The next one goes on.")
 
 
 def _live(folder: Path, opus: UnkindOpus, rows: int, death_after: int | None, draw: random.Random) -> bool:

@@ -55,7 +55,8 @@ def expect(jobs: int, estimate: Estimate, past: PastRuns, *, max_concurrency: in
     values: dict[str, Any] = {
         "jobs": jobs,
         "price": price,
-        "price_low": None if price is None else price * completed,
+        # When none has completed, nothing is known of how many will; that is not a price of 0.
+        "price_low": None if price is None or not completed else price * completed,
         "price_high": price,
         "price_per_job": estimate.price,
         **times,

@@ -203,7 +203,7 @@ class Plan:
         Raises
         ------
         SettingsError
-            The path does not end in ``.xlsx``, or cannot be written.
+            The path does not end in ``.xlsx``, cannot be written, or is that of the workbook itself.
         """
         notes: list[str] = []
         place = write_fix_me(path, self._df, self.issues, self._sheet.issue_positions, notes=notes)

@@ -26,7 +26,7 @@ from opus_nb.sheet.checks import check_sheet
 from opus_nb.sheet.likeness import closest_names
 from opus_nb.sheet.mapping import map_columns
 from opus_nb.sheet.reading import read_sheet
-from opus_nb.sheet.template import write_template
+from opus_nb.sheet.template import leave_out_example, write_template
 from opus_nb.submission import Job, check_inputs, in_words_of_inputs, name_inputs
 
 __all__ = ["Workflow"]
@@ -73,6 +73,8 @@ class Workflow:
     def read(self, path: str | PathLike[str], **options: Any) -> pd.DataFrame:
         """Read a sheet, nothing lost: 007 stays 007. `plan` casts by what each input needs.
 
+        The example row of a template is left out, also when another program has saved it.
+
         Parameters
         ----------
         path : str or path
@@ -81,7 +83,7 @@ class Workflow:
             See `opus_nb.sheet.reading.read_sheet`: ``sheet``, ``header``, ``encoding``, ``delimiter``, ``hidden``,
             ``merged``.
         """
-        return read_sheet(path, **options)
+        return leave_out_example(read_sheet(path, **options), self._connection.record.inputs)
 
     def template(self, path: str | PathLike[str]) -> Path:
         """Write an empty workbook to fill in: a column per input, drop-downs, notes, required marked, an example.

@@ -37,6 +37,13 @@ def test_earlier_jobs_beat_the_estimate_and_failures_lower_the_bill():
     assert series["time_s"] < 30
 
 
+def test_a_workflow_of_which_nothing_completed_yet_is_not_free():
+    """How many will complete is unknown then, and so is the low end of the price."""
+    series = expect(10, Estimate(price=1.0), PastRuns(((8.0, 12.0),), {"failed": 3}), max_concurrency=10)
+    assert series["price_low"] is pd.NA
+    assert series["price_high"] == 10.0
+
+
 def test_times_without_a_unit_are_shown_as_they_came():
     """A number whose unit nobody documents is no duration."""
     series = expect(1, Estimate(times_without_unit={"opusTime": 1.2}), PastRuns(), max_concurrency=1)

@@ -97,7 +97,7 @@ def save_frames(
     notes: list[str] = []
     if suffix == ".xlsx":
         with _replacing(target) as draft:
-            notes = write_workbook(draft, frames)
+            notes = write_workbook(draft, frames, results=results.shape[1])
         saved.append(target)
     else:
         for name, frame in frames.items():

@@ -16,6 +16,7 @@ from opus_nb.frames.cells import is_missing, json_text, starts_formula
 
 __all__ = ["write_workbook"]
 
+_RESULTS_NAME = "opus_nb_results"  # as the reading of sheets knows it
 # The limits of the format.
 _MOST_CHARACTERS = 32_767
 _MOST_ROWS = 1_048_576
@@ -33,7 +34,7 @@ _LINES_SHOWN = 6
 _LINE_POINTS = 15
 
 
-def write_workbook(path: Path, frames: Mapping[str, pd.DataFrame]) -> list[str]:
+def write_workbook(path: Path, frames: Mapping[str, pd.DataFrame], *, results: int = 0) -> list[str]:
     """Write one sheet per frame, and a sheet ``notes`` where something did not fit.
 
     Parameters
@@ -42,6 +43,9 @@ def write_workbook(path: Path, frames: Mapping[str, pd.DataFrame]) -> list[str]:
         Written as it is, without a temporary name.
     frames : Mapping
         Sheet name to frame; the index is not written.
+    results : int
+        How many of the last columns of the first frame are results: they are named, so that reading the workbook
+        again takes them for no input.
 
     Returns
     -------
@@ -56,7 +60,10 @@ def write_workbook(path: Path, frames: Mapping[str, pd.DataFrame]) -> list[str]:
         writer = _SheetWriter(name, frame)
         # At least one pass, so that a frame without rows still has its header.
         for part, first in enumerate(range(0, max(len(frame), 1), _MOST_ROWS - 1)):
-            writer.write(book.create_sheet(name if part == 0 else f"{name} {part + 1}"), first, first + _MOST_ROWS - 1)
+            sheet = book.create_sheet(name if part == 0 else f"{name} {part + 1}")
+            writer.write(sheet, first, first + _MOST_ROWS - 1)
+            if name == next(iter(frames)):
+                _name_results(sheet, frame.shape[1] - results, min(frame.shape[1], _MOST_COLUMNS))
         notes += writer.notes()
     if notes:
         sheet = book.create_sheet("notes")
@@ -65,6 +72,16 @@ def write_workbook(path: Path, frames: Mapping[str, pd.DataFrame]) -> list[str]:
             sheet.append([note])
     book.save(path)
     return notes
+
+
+def _name_results(sheet: Any, before: int, last: int) -> None:
+    """Name the headers of the columns after so many ones, up to the last, as those that a run has written."""
+    from openpyxl.utils import get_column_letter, quote_sheetname
+    from openpyxl.workbook.defined_name import DefinedName
+
+    if before < last:
+        area = f"{quote_sheetname(sheet.title)}!${get_column_letter(before + 1)}$1:${get_column_letter(last)}$1"
+        sheet.defined_names[_RESULTS_NAME] = DefinedName(_RESULTS_NAME, attr_text=area)
 
 
 class _SheetWriter:

@@ -18,6 +18,7 @@ _WORDS: dict[str, Shown] = {
     "html": "html",
     "text": "text",
     "off": "off",
+    "none": "off",  # the word of OPUS_NB_UI
 }
 
 
@@ -65,7 +66,7 @@ def open_display(
 
     Parameters
     ----------
-    progress : {"auto", "widget", "html", "text", "off"} or Observer
+    progress : {"auto", "widget", "html", "text", "off", "none"} or Observer
         ``"auto"`` asks `environment.probe`. What cannot be shown here falls to the next plainer form. An
         observer of your own gets every event, and nothing is painted.
     title : str

@@ -100,9 +100,8 @@ class Form:
         self._build()
         for field in schema:
             if field.default is not None and field.kind not in {"file", "files"}:
-                self._controls[field.variable_name].write(field.default)
-        if values:
-            self.value = dict(values)
+                _begin_with(self._controls[field.variable_name], field)
+        self.update(values or {})
         for name, control in self._controls.items():
             control.watch(partial(self._judge, name))
 
@@ -143,18 +142,46 @@ class Form:
 
     @property
     def value(self) -> dict[str, Any]:
-        """The values as they would be sent, by variable name; empty inputs and unreadable ones are left out."""
+        """The values as they would be sent, by variable name; empty inputs and unreadable ones are left out.
+
+        Assigning sets exactly what is given, by variable name or display name: inputs that are left out become empty.
+        `update` changes some and keeps the others. A name that is no input raises KeyError, and nothing is changed.
+        """
         return self._read()[0]
 
     @value.setter
     def value(self, values: Mapping[str, Any]) -> None:
+        self.update({**dict.fromkeys(self._controls), **self._by_variable_name(values)})
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Set these inputs and keep what stands in the others, what cannot be read included.
+
+        Parameters
+        ----------
+        values : Mapping
+            Variable name or display name to value; None empties an input.
+
+        Raises
+        ------
+        KeyError
+            A name that is no input; nothing is changed then.
+        """
+        given = self._by_variable_name(values)
+        for name, value in given.items():
+            self._controls[name].write(value)
+        for name in given:
+            self._judge(name)
+
+    def _by_variable_name(self, values: Mapping[str, Any]) -> dict[str, Any]:
         by_label = {field.display_name: field.variable_name for field in self.schema}
+        found = {}
         for name, value in values.items():
-            control = self._controls.get(name) or self._controls.get(by_label.get(name, ""))
-            if control is None:
+            variable_name = name if name in self._controls else by_label.get(name)
+            if variable_name is None:
                 known = ", ".join(field.display_name for field in self.schema)
                 raise KeyError(f"{name!r} is no input of this workflow; its inputs are {known}")
-            control.write(value)
+            found[variable_name] = value
+        return found
 
     def problems(self) -> dict[str, str]:
         """Check every input and return variable name to problem; the same is shown beside each field."""
@@ -256,6 +283,16 @@ class Form:
         html = f"<i>A form for {escape(self.title)}: run this cell again to use it.</i>"
         show_controls(self.widget, html=html, text=repr(self))
         self._sending.place_card()
+
+
+def _begin_with(control: Control, field: Field) -> None:
+    """Show the author's sample; one that the author's own choices or calendar do not take is no start."""
+    control.write(field.default)
+    if field.options or field.kind in {"bool", "date"}:
+        try:
+            control.read()
+        except ValueError:
+            control.write(None)
 
 
 def _help_words(field: Field) -> str:

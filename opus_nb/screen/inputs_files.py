@@ -80,6 +80,10 @@ def _from_here(path: str) -> str:
         return path
 
 
+def _kinds_words(extensions: tuple[str, ...]) -> str:
+    return ", ".join(each.lstrip(".").upper() for each in extensions)
+
+
 def _size_words(size: int) -> str:
     if size < 1000:
         return f"{size} byte{'' if size == 1 else 's'}"
@@ -101,9 +105,12 @@ def _kept_upload(upload: Upload) -> Path:
         )
     if len(upload.content) > MAX_FILE_BYTES:
         raise ValueError(f"{upload.name} has {_size_words(len(upload.content))}; Opus takes up to 10 MB.")
+    name = Path(upload.name.replace("\\", "/")).name
+    if name in {"", ".", ".."} or "\0" in name:
+        raise ValueError(f"An upload named {upload.name!r} cannot be kept; give the file a name, or type its path.")
     folder = _uploads_folder() / hashlib.sha256(upload.content).hexdigest()[:16]
     folder.mkdir(exist_ok=True)
-    path = folder / Path(upload.name.replace("\\", "/")).name
+    path = folder / name
     path.write_bytes(upload.content)
     return path
 
@@ -143,7 +150,7 @@ class FileControl(Control):
         self._say(self._about_path(text))
 
     def _about_path(self, text: str) -> str:
-        kinds = ", ".join(each.lstrip(".").upper() for each in self._extensions)
+        kinds = _kinds_words(self._extensions)
         if not text:
             return f"{kinds}; up to 10 MB"
         if is_url(text):
@@ -197,18 +204,25 @@ class FilesControl(ListControl):
         import ipywidgets as widgets
 
         box = super().build()
-        accept = ",".join(allowed_extensions(self.item_field(1)))
+        extensions = allowed_extensions(self.item_field(1))
         self._many = widgets.FileUpload(
-            accept=accept, multiple=True, description="Upload files", layout={"width": "auto"}
+            accept=",".join(extensions), multiple=True, description="Upload files", layout={"width": "auto"}
         )
         self._many.add_class("opus-nb-upload")
         self._many.add_class("opus-nb-uploads")
         self._many.observe(lambda _: self._uploaded(), "value")
         self._trouble = widgets.HTML()
+        said = f"{_kinds_words(extensions)}; up to 10 MB each"
+        self._about = widgets.HTML(f'<span class="opus-nb-help">{escape(said)}</span>')
         head, rows, buttons = box.children
         buttons.children = (*buttons.children, self._many)
-        box.children = (head, rows, buttons, self._trouble)
+        box.children = (head, rows, buttons, self._about, self._trouble)
         return box
+
+    def _draw(self) -> None:
+        super()._draw()
+        # Each file has such a line of its own.
+        self._about.layout.display = "none" if self.items else ""
 
     def item_field(self, number: int) -> Field:
         """Return the field of one file, with the kinds that the whole accepts."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from opus_nb.screen.inputs_plain import WIDE, Control, JsonControl, Make, label_for
-from opus_nb.screen.markup import escape
+from opus_nb.screen.markup import clip, escape
 from opus_nb.service.schema import Field
-from opus_nb.service.values import check_value, coerce_value
+from opus_nb.service.values import check_value, coerce_value, show_value
 
 __all__ = ["LinesControl", "ListControl", "ObjectControl"]
 
@@ -154,7 +155,11 @@ def _as_list(field: Field, value: Any) -> list[Any]:
 
 
 class ObjectControl(Control):
-    """An object whose members the schema defines: one control each, in a frame."""
+    """An object whose members the schema defines: one control each, in a frame.
+
+    Members that the schema does not know are kept, named below the others, and sent as they were given. What is no
+    object at all is named there too, and refused until the person changes a member.
+    """
 
     def build(self) -> Any:
         """Return a box with the members' controls."""
@@ -163,10 +168,28 @@ class ObjectControl(Control):
         self.members = {each.variable_name: self.make(each) for each in self.field.members}
         inside = widgets.VBox([control.widget for control in self.members.values()])
         inside.add_class("opus-nb-object")
-        return widgets.VBox([_head(self.field), inside])
+        self._unknown: dict[str, Any] = {}
+        self._unread: Any = None
+        self._about = widgets.HTML()
+        for control in self.members.values():
+            control.watch(self._forget_unread)
+        return widgets.VBox([_head(self.field), inside, self._about])
+
+    def _forget_unread(self) -> None:
+        self._unread = None
+        self._say()
+
+    def _say(self) -> None:
+        names = ", ".join(map(str, self._unknown))
+        said = f"Not in the schema, sent as given: {clip(names, 200)}" if names else ""
+        if self._unread is not None:
+            said = f"Cannot be read: {clip(self._unread, 400)}"
+        self._about.value = f'<span class="opus-nb-help">{escape(said)}</span>' if said else ""
 
     def read(self) -> Any:
-        """Return a dict of the members that hold something; nothing where none does."""
+        """Return a dict of the members that hold something, the unknown ones last; nothing where none does."""
+        if self._unread is not None:
+            raise ValueError(f"{show_value(self._unread)} is no JSON object; fill in the members instead.")
         found: dict[str, Any] = {}
         for name, control in self.members.items():
             try:
@@ -178,18 +201,25 @@ class ObjectControl(Control):
                 raise ValueError(f"{control.field.display_name}: {problem}")
             if value is not None:
                 found[name] = value
+        if self._unknown:
+            found |= coerce_value(self.field, self._unknown)
         return found or None
 
     def write(self, value: Any) -> None:
         """Show the members of a dict, or of text that is a JSON object."""
+        given = value
         if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                value = None
-        given = value if isinstance(value, Mapping) else {}
+            with suppress(ValueError):
+                given = json.loads(value)
+        nothing = value is None or str(value).strip() in {"", "nan", "NaT", "<NA>"}
+        is_object = isinstance(given, Mapping)
+        members: Mapping[str, Any] = given if is_object else {}
         for name, control in self.members.items():
-            control.write(given.get(name))
+            control.write(members.get(name))
+        # Only now: each member has told of its change, which forgets what stood there before.
+        self._unknown = {name: each for name, each in members.items() if name not in self.members}
+        self._unread = None if nothing or is_object or given is None else value
+        self._say()
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Follow every member."""

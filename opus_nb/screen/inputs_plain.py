@@ -10,11 +10,12 @@ import html
 import json
 import math
 from collections.abc import Callable
-from datetime import date, datetime
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from opus_nb.service.schema import Field
-from opus_nb.service.values import coerce_value
+from opus_nb.service.values import coerce_value, show_value
 
 __all__ = [
     "BoolControl",
@@ -45,6 +46,7 @@ _LONG_WORDS = (
 WIDE = "620px"
 # From here on not every whole number is a float.
 _EXACT = 2.0**53
+_MOST_NAMED = 12
 
 
 class Control:
@@ -100,6 +102,10 @@ def _is_missing(value: Any) -> bool:
     return value is None or str(value) in {"nan", "NaT", "<NA>"}
 
 
+def _is_blank(value: Any) -> bool:
+    return _is_missing(value) or not str(value).strip()
+
+
 def label_for(field: Field) -> str:
     """Return the label of a field; ipywidgets 7 reads labels as HTML, 8 does not."""
     import ipywidgets as widgets
@@ -151,16 +157,24 @@ class NumberControl(Control):
 
 
 class ChoiceControl(Control):
-    """One of the author's choices; an empty line says that none is made yet."""
+    """One of the author's choices; an empty line says that none is made yet.
+
+    What was written and is none of the choices stands in a last line of its own, until another line is chosen.
+    """
 
     def build(self) -> Any:
         """Return a Dropdown."""
         import ipywidgets as widgets
 
+        self._stranger: Any = None
+        return widgets.Dropdown(options=self._lines(), value=0, **_style(self.field))
+
+    def _lines(self) -> list[tuple[str, int]]:
         # By place: a drop-down takes a value of None for "no line at all", and would show none.
         labels = [self.nothing(), *(label for label, _ in self.choices())]
-        options = [(label, at) for at, label in enumerate(labels)]
-        return widgets.Dropdown(options=options, value=0, **_style(self.field))
+        if self._stranger is not None:
+            labels.append(f"✗ {show_value(self._stranger)}")
+        return [(label, at) for at, label in enumerate(labels)]
 
     def choices(self) -> list[tuple[str, Any]]:
         """Return label and value of each choice."""
@@ -172,13 +186,25 @@ class ChoiceControl(Control):
 
     def read(self) -> Any:
         """Return the choice itself, in its own type."""
-        place = self.widget.value
-        return self.choices()[place - 1][1] if place else None
+        place, choices = self.widget.value, self.choices()
+        if place > len(choices):
+            known = ", ".join(label for label, _ in choices[:_MOST_NAMED])
+            more = f" and {len(choices) - _MOST_NAMED} more" if len(choices) > _MOST_NAMED else ""
+            raise ValueError(f"{show_value(self._stranger)} is none of the choices: {known}{more}.")
+        return choices[place - 1][1] if place else None
 
     def write(self, value: Any) -> None:
-        """Show the choice; a value that is none of them leaves the first line."""
-        places = [at for at, (label, each) in enumerate(self.choices(), start=1) if str(value) in {label, str(each)}]
-        self.widget.value = places[0] if places and not _is_missing(value) else 0
+        """Show the choice; a value that is none of them stands in a line of its own, which is never sent."""
+        texts = {str(value)}
+        with suppress(ValueError):
+            texts.add(str(coerce_value(self.field, value)))
+        places = [at for at, (label, each) in enumerate(self.choices(), start=1) if texts & {label, str(each)}]
+        place = places[0] if places and not _is_missing(value) else 0
+        self._stranger = None if place or _is_blank(value) else value
+        lines = self._lines()
+        if tuple(lines) != tuple(self.widget.options):
+            self.widget.options = lines
+        self.widget.value = place if self._stranger is None else len(lines) - 1
 
 
 class BoolControl(ChoiceControl):
@@ -192,36 +218,47 @@ class BoolControl(ChoiceControl):
         """Return what the third line says."""
         return "choose …" if self.field.required else "(not said)"
 
-    def write(self, value: Any) -> None:
-        """Show a bool, or what is understood as one."""
-        try:
-            value = coerce_value(self.field, value)
-        except ValueError:
-            value = None
-        super().write(value)
-
 
 class DateControl(Control):
-    """A day, from a calendar; it travels in the format that the author chose."""
+    """A day, from a calendar; it travels in the format that the author chose.
+
+    A calendar cannot show all that is written to it (no day at all, a time of day): until the person changes the day,
+    what was written counts.
+    """
 
     def build(self) -> Any:
         """Return a DatePicker."""
         import ipywidgets as widgets
 
-        return widgets.DatePicker(**_style(self.field))
+        self._written: Any = None
+        self._refusal = ""
+        picker = widgets.DatePicker(**_style(self.field))
+        picker.observe(lambda _: self._forget(), "value")
+        return picker
+
+    def _forget(self) -> None:
+        self._written, self._refusal = None, ""
 
     def read(self) -> Any:
         """Return the day as text in the field's own format."""
+        if self._refusal:
+            raise ValueError(self._refusal)
+        if self._written is not None:
+            return self._written
         return None if self.widget.value is None else self.widget.value.strftime(self.field.date_format)
 
     def write(self, value: Any) -> None:
-        """Show a day; what is no day leaves the field empty."""
+        """Show a day; what is no day is said, and refused until the person chooses one or clears the field."""
+        text, day, refusal = None, None, ""
         try:
             text = coerce_value(self.field, value)
-            day = datetime.strptime(text, self.field.date_format).date()  # noqa: DTZ007 a wall date
-        except (ValueError, TypeError):
-            day = None
-        self.widget.value = value if type(value) is date else day
+        except ValueError as error:
+            refusal = f"{str(error).rstrip('.')}. Choose a day; to send none, choose one and clear it again."
+        with suppress(ValueError, TypeError):
+            day = datetime.strptime(text, self.field.date_format).date()  # type: ignore[arg-type] # noqa: DTZ007 a wall date
+        self.widget.value = day
+        # Only now: the calendar has told of its change, which forgets what stood there before.
+        self._written, self._refusal = text, refusal
 
 
 class JsonControl(Control):

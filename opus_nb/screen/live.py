@@ -46,8 +46,12 @@ def pace_words(snapshot: TallySnapshot, *, paused: bool = False) -> list[str]:
         if said[-1] == "":
             said[-1] = f"{rate * 60:.1f} jobs/h"
     if not snapshot.is_over:
-        left = "unknown while paused" if paused else time_left_words(snapshot.time_left_s)
-        said.append(f"time left {left}")
+        under_way = snapshot.counts.get("queued", 0) + snapshot.counts.get("running", 0)
+        if not under_way and snapshot.counts.get("waiting"):
+            said.append("waiting for people only")
+        else:
+            left = "unknown while paused" if paused else time_left_words(snapshot.time_left_s)
+            said.append(f"time left {left}")
     if snapshot.price_expected is not None or snapshot.price_spent is not None:
         spent, expected = price_words(snapshot.price_spent), price_words(snapshot.price_expected)
         said.append(f"price {spent} spent of {expected} expected (estimate)")

@@ -174,12 +174,16 @@ class Mapper:
             kept = json.loads(Path(path).read_text(encoding="utf-8"))
             columns, constants = dict(kept.get("columns", {})), dict(kept.get("constants", {}))
             nothing = [str(name) for name in list(kept.get("nothing", []))]
+            for name, column in columns.items():
+                if isinstance(column, (list, dict)):
+                    raise ValueError(f"{name} is fed by several columns; here each input is fed by one")
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise MappingError(
                 "A saved mapping cannot be read.",
                 where=str(path),
                 came_back=f"{type(error).__name__}: {error}",
-                next_step="It is the JSON that mapper.save(path) writes: columns and constants by display name.",
+                next_step="It is the JSON that mapper.save(path) writes: columns and constants by display name. "
+                "Several columns for one input go to wf.map(df, columns=...) or wf.plan(df, columns=...).",
             ) from error
         by_name = {self._name(name): line for name, line in self._lines.items()} | self._lines
         by_text = {str(column): column for column in self._columns}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,32 +39,40 @@ def strip_widget_state(path: str | os.PathLike[str]) -> bool:
     SettingsError
         There is no such file, it is no notebook, or it cannot be written.
     """
-    place = Path(path)
     try:
+        place = Path(path).resolve()
         text = place.read_text(encoding="utf-8")
         book: Any = json.loads(text)
         cells = [cell for cell in book["cells"] if cell.get("cell_type") == "code"]
+        outputs = [_object(output) for cell in cells for output in cell.get("outputs", [])]
         found = book["metadata"].pop("widgets", None) is not None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SettingsError(
             "This is no notebook that can be read",
-            where=str(place),
+            where=str(path),
             came_back=f"{type(error).__name__}: {error}",
             next_step="Name an .ipynb file of format 4.",
         ) from error
-    for cell in cells:
-        for output in cell.get("outputs", []):
-            found |= isinstance(output.get("data"), dict) and output["data"].pop(_VIEW, None) is not None
+    for output in outputs:
+        found |= isinstance(output.get("data"), dict) and output["data"].pop(_VIEW, None) is not None
     if found:
         _write(place, json.dumps(book, ensure_ascii=False, indent=1) + ("\n" if text.endswith("\n") else ""))
     return found
 
 
+def _object(output: Any) -> dict[str, Any]:
+    if not isinstance(output, dict):
+        raise TypeError(f"an output of a cell is no object but {type(output).__name__}")
+    return output
+
+
 def _write(place: Path, text: str) -> None:
-    """Write all of it or, should this process die, none."""
+    """Write all of it or, should this process die, none; who may read the notebook stays as it was."""
     draft = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
+        draft.touch(mode=0o600)
         draft.write_text(text, encoding="utf-8")
+        shutil.copymode(place, draft)
         draft.replace(place)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -41,12 +41,12 @@ def write_beside(
 ) -> list[str]:
     """Write a copy of the workbook that ``df`` was read from, with the columns of ``frame`` right of its rows.
 
-    Formats and formulas of the workbook stay. The columns of an earlier copy are written over, new ones come after
-    the last one; one whose name is taken by a column of the owner's gets ``_opus`` at its end. Values are written as
-    what they are: text that could be read as a formula stays text. Where ``frame`` has a ``state``, rows that went
-    wrong are red there, and so are the cells that ``error`` names as the reason why a row could not be sent, each
-    with a note. Reading the copy leaves the results aside, so that the sheet can be mended and planned again. The
-    file that was read is not touched, unless ``target`` is that file.
+    Formats and formulas of the workbook stay. The columns of an earlier copy are written over, and emptied beside
+    rows that this run has not; new ones come after the last one; one whose name is taken by a column of the owner's
+    gets ``_opus`` at its end. Values are written as what they are: text that could be read as a formula stays text.
+    Where ``frame`` has a ``state``, rows that went wrong are red there, and so are the cells that ``error`` names as
+    the reason why a row could not be sent, each with a note. Reading the copy leaves the results aside, so that the
+    sheet can be mended and planned again. The file that was read is not touched, unless ``target`` is that file.
 
     Parameters
     ----------
@@ -97,6 +97,14 @@ def write_beside(
     if lost:
         are = "is" if lost == 1 else "are"
         notes.append(f"{counted(lost, 'row')} {are} not in the workbook; the results were left out")
+    shared = {row: times for row, times in Counter(book.rows).items() if row is not None and times > 1}
+    if shared:
+        several = sum(shared.values())
+        notes.append(
+            f"{counted(several, 'result')} of this run share {counted(len(shared), 'row')} of the workbook "
+            f"(row {min(shared)}{' and others' if len(shared) > 1 else ''}), where only one fits; they were left out. "
+            "Saved without into=, each has a row of its own"
+        )
     save_copy(book, place)
     return notes + book.losses
 
@@ -126,9 +134,11 @@ def _write_column(book: WorkbookCopy, column: int, header: str, values: list[Any
     head = book.sheet.cell(book.header_row, column)
     put_value(head, header)
     _dress_like_neighbour(book, head, column)
-    for row, value in zip(book.rows, values, strict=True):
-        if row is None:
-            continue
+    theirs = {row: values[at] for row, at in _rows_once(book.rows).items()}
+    for (row, at), cell in list(book.sheet._cells.items()):
+        if at == column and row > book.header_row and row not in theirs:
+            cell.value = None  # of an earlier run, and no result of this one
+    for row, value in theirs.items():
         changed = put_value(book.sheet.cell(row, column), value)
         if changed:
             changes[changed] += 1
@@ -136,6 +146,12 @@ def _write_column(book: WorkbookCopy, column: int, header: str, values: list[Any
     shown = ["" if is_missing(value) else show_text(value) for value in values[:50]]
     book.sheet.column_dimensions[letter].width = column_width([header, *shown])
     return [f'column "{header}": {changed} in {counted(count, "cell")}' for changed, count in changes.items()]
+
+
+def _rows_once(rows: Sequence[int | None]) -> dict[int, int]:
+    """Return position by row of the sheet, without those that several rows of the frame come from."""
+    times = Counter(rows)
+    return {row: position for position, row in enumerate(rows) if row is not None and times[row] == 1}
 
 
 def _dress_like_neighbour(book: WorkbookCopy, head: Any, column: int) -> None:
@@ -178,12 +194,13 @@ def _mark_rows(book: WorkbookCopy, df: pd.DataFrame, frame: pd.DataFrame, column
     errors = frame["error"].tolist() if "error" in names else [None] * len(frame)
     headers = header_texts(df)
     reasons = _reason_pattern(headers)
+    once = _rows_once(book.rows)
     marked = 0
     for row, state, text in zip(book.rows, frame["state"].astype(object).tolist(), errors, strict=True):
         severity = _SEVERITIES.get(str(state))
         if row is None or severity is None:
             continue
-        for column in own:
+        for column in own if row in once else ():
             paint_cell(book.sheet.cell(row, column), severity)
         if state != "invalid" or is_missing(text):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -12,7 +13,7 @@ import pandas as pd
 
 from opus_nb.errors import SettingsError
 from opus_nb.service.schema import Field, Schema
-from opus_nb.sheet.casts import CastSettings
+from opus_nb.sheet.casts import Cast, CastSettings
 from opus_nb.sheet.cells import MISSING, is_missing, shorten, show_list, show_text
 from opus_nb.sheet.checked import CheckedSheet
 from opus_nb.sheet.dates import read_order
@@ -21,7 +22,7 @@ from opus_nb.sheet.files import FileDesk
 from opus_nb.sheet.findings import ISSUE_COLUMNS, FindingLog, Problem, error, warning
 from opus_nb.sheet.headers import column_letter, fold_name, header_texts, is_unnamed, repeated, require_table
 from opus_nb.sheet.likeness import closest_names
-from opus_nb.sheet.mapping import ColumnMapping, InputSource
+from opus_nb.sheet.mapping import ColumnMapping, InputSource, require_folder
 from opus_nb.sheet.origins import Origin, read_origin
 from opus_nb.sheet.targets import cast_values
 
@@ -68,7 +69,7 @@ def check_sheet(
     SheetUnreadable
         ``df`` is no DataFrame, or its rows or columns have several levels.
     SettingsError
-        ``dates`` or ``decimal`` is none of the words above.
+        ``dates`` or ``decimal`` is none of the words above, or ``files_root`` is no path.
     """
     return _Check(require_table(df), schema, mapping, files_root, dates, decimal).run()
 
@@ -89,6 +90,7 @@ class _Check:
         self.headers = header_texts(df)
         self.origin: Origin = read_origin(df)
         self.log = FindingLog(len(df))
+        require_folder(files_root)
         root = files_root if files_root is not None else (self.origin.folder or ".")
         self.desk = FileDesk(root, also=() if files_root is not None else self.origin.other_folders)
         self.root_given = files_root is not None
@@ -160,9 +162,14 @@ class _Check:
                 problem = f"Column {column_letter(place)} has values and no header, so it feeds nothing"
                 add(warning("empty_header", problem, "Give it a header."), column=header)
         for note in self.origin.notes:
-            # Who took the total away has followed the advice.
-            if note.code != "totals_row" or self.origin.row_count - 1 in self.df.index:
-                add(note)
+            # Who took such rows away has followed the advice.
+            if note.code == "totals_row" and self.origin.row_count - 1 not in self.df.index:
+                continue
+            if note.code in ("totals_within", "headers_repeated"):
+                places = set(map(int, re.findall(r"\d+", note.fix)))
+                if not self.df.index.isin(places).any():
+                    continue
+            add(note)
         for header in self.mapping.unused:
             if not is_unnamed(header) and header not in self.origin.result_headers and len(self.schema):
                 problem = f'The column "{shorten(header, 40)}" feeds no input'
@@ -214,7 +221,7 @@ class _Check:
             cells = self.df.iloc[:, self.headers.index(header)].tolist()
         codes, uniques = distinct_values(cells)
         self.codes.append(codes)
-        settings = self._settings(target, header)
+        settings = self._column_settings(source)
         cast = cast_values(target, uniques, settings)
         problems = _at_members(source, cast.problems, uniques) if source.members else cast.problems
         self.columns[target.variable_name] = spread_values(cast.values, codes)
@@ -267,9 +274,37 @@ class _Check:
             dates=_choice_for(self.dates, names),
             decimal=_choice_for(self.decimal, names),
             date1904=self.origin.date1904,
-            from_workbook=self.origin.is_workbook,
+            from_workbook=self.origin.is_workbook and header is not None,
             number_format=self.origin.number_formats.get(header or "", ""),
         )
+
+    def _column_settings(self, source: InputSource) -> CastSettings:
+        """Return how the cells of an input are read; each member of an object, by what is said of its own column."""
+        settings = self._settings(source.field, source.column or "")
+        own: dict[int, CastSettings] = {}
+        for path, header in source.members:
+            mine = self._settings(source.field, header)
+            if source.field.kind != "object":  # several columns of one list: the first that says anything
+                settings = replace(
+                    settings,
+                    dates=settings.dates or mine.dates,
+                    decimal=settings.decimal or mine.decimal,
+                    number_format=settings.number_format or mine.number_format,
+                )
+                continue
+            member: Field | None = source.field
+            for name in path:
+                member = next((each for each in member.members if each.variable_name == name), None) if member else None
+            if member is not None:
+                own[id(member)] = mine
+
+        def cast_member(target: Field, values: Sequence[Any], given: CastSettings) -> Cast:
+            mine = own.get(id(target))
+            if mine is not None:
+                given = replace(given, dates=mine.dates, decimal=mine.decimal, number_format=mine.number_format)
+            return cast_values(target, values, given)
+
+        return replace(settings, cast=cast_member) if own else settings
 
     def _check_repeated_rows(self) -> None:
         """Warn of rows whose mapped cells all equal those of an earlier row."""

@@ -18,16 +18,16 @@ import pandas as pd
 from opus_nb.errors import SettingsError, SheetUnreadable
 from opus_nb.sheet.archives import without_huge_merges
 from opus_nb.sheet.cached import fill_in_cached, read_cached
-from opus_nb.sheet.cells import clean_text, is_missing, shorten, show_text
+from opus_nb.sheet.cells import is_missing, show_text
 from opus_nb.sheet.headers import header_texts, require_table
-from opus_nb.sheet.origins import Origin, read_origin
+from opus_nb.sheet.origins import Origin, cell_digest, digested_headers, read_origin
+from opus_nb.sheet.places import cell_text, find_places
 from opus_nb.sheet.reading import read_sheet
 from opus_nb.sheet.workbooks import FOLDER_PROPERTY, find_results
 
 __all__ = ["WorkbookCopy", "check_target", "files_folder", "last_column", "note_size", "open_copy", "save_copy"]
 
 _LOST_SIZE: Final = (144, 79)  # what openpyxl gives a note that it has read
-_ENOUGH_ALIKE: Final = 0.8  # of the rows must still hold what the frame holds, else it is not the same table
 
 
 @dataclass
@@ -82,8 +82,9 @@ def check_target(target: str | PathLike[str]) -> Path:
 def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None, *, macros: bool = False) -> WorkbookCopy:
     """Open the workbook that a frame was read from, and find the frame's cells in it.
 
-    A frame that was filtered or sorted still knows its rows by their labels; that the labels still mean the same is
-    checked against the cells. Formulas, formats, notes, rules and charts stay; what cannot stay is in ``losses``.
+    A row is where its cells are, also when rows were put in above it or the frame was numbered anew; one that no row
+    of the workbook is like, in all but one cell, has no place. Formulas, formats, notes, rules and charts stay; what
+    cannot stay is in ``losses``.
 
     Parameters
     ----------
@@ -133,12 +134,12 @@ def open_copy(df: pd.DataFrame, source: str | PathLike[str] | None = None, *, ma
         raise SettingsError(
             "The workbook has no macros, so its copy cannot be named xlsm", where=str(place), next_step="Use .xlsx."
         )
-    copy = WorkbookCopy(book, sheet, _sheet_rows(df, origin), _sheet_columns(df, origin), origin.header_row)
+    copy = WorkbookCopy(book, sheet, [], _sheet_columns(df, origin, sheet), origin.header_row)
+    copy.rows = _find_rows(df, copy, origin, place)
     if origin.header_row:
         heads = {column: sheet.cell(origin.header_row, column).value for column in find_results(sheet)}
         copy.results = {show_text(head): column for column, head in heads.items() if head is not None}
     copy.folder, copy.losses, copy.cached = files_folder(origin), losses, cached
-    _check_alike(df, copy, place)
     return copy
 
 
@@ -236,50 +237,56 @@ def _remember_folder(copy: WorkbookCopy, target: Path) -> None:
             copy.book.custom_doc_props.append(StringProperty(name=FOLDER_PROPERTY, value=way))
 
 
-def _sheet_rows(df: pd.DataFrame, origin: Origin) -> list[int | None]:
-    numbers = [row for first, count in origin.row_spans for row in range(first, first + count)]
-    return [
-        numbers[label] if isinstance(label, int) and 0 <= label < len(numbers) else None for label in df.index.tolist()
-    ]
-
-
-def _sheet_columns(df: pd.DataFrame, origin: Origin) -> list[int | None]:
+def _sheet_columns(df: pd.DataFrame, origin: Origin, sheet: Any) -> list[int | None]:
     """Return the sheet's column of each of the frame's, by header; of equal headers the first, the second and so on."""
     by_header: dict[str, list[int]] = {}
-    for header, column in zip(origin.headers, origin.columns, strict=False):
-        by_header.setdefault(header, []).append(column + 1)
+    for header, place in zip(origin.headers, origin.columns, strict=False):
+        by_header.setdefault(header, []).append(place + 1)
+    heads: dict[str, list[int]] = {}
+    if origin.header_row:
+        for (row, at), cell in sheet._cells.items():
+            if row == origin.header_row:
+                heads.setdefault(cell_text(cell.value), []).append(at)
     result: list[int | None] = []
     for header in header_texts(df):
         places = by_header.get(header, [])
-        result.append(places.pop(0) if places else None)
+        column: int | None = places.pop(0) if places else None
+        text = cell_text(header)
+        stands = cell_text(sheet.cell(origin.header_row, column).value) if column and origin.header_row else ""
+        if column is not None and stands not in text:  # of headers in several rows, the last part is there
+            now = heads.get(text, [])
+            column = now[0] if len(now) == 1 else None
+        result.append(column)
     return result
 
 
-def _check_alike(df: pd.DataFrame, copy: WorkbookCopy, place: Path) -> None:
-    cells = [df.iloc[:, position].tolist() for position in range(df.shape[1])]
-    alike = compared = 0
-    for position, row in enumerate(copy.rows):
-        pairs = [
-            (cells[at][position], copy.sheet.cell(row, column).value)
-            for at, column in enumerate(copy.columns)
-            if row is not None and column is not None
-        ]
-        if row is not None and all(is_missing(ours) for ours, _ in pairs):
-            continue  # of a sheet that is only remembered, most rows are unknown
-        pairs = [(ours, theirs) for ours, theirs in pairs if not (is_missing(ours) and is_missing(theirs))]
-        pairs = [each for each in pairs if not str(each[1]).startswith("=")]
-        if pairs or row is None:
-            compared += 1
-            same = sum(_same(ours, theirs) for ours, theirs in pairs)
-            alike += bool(pairs) and same * 2 >= len(pairs)
-    if compared and alike < compared * _ENOUGH_ALIKE:
+def _find_rows(df: pd.DataFrame, copy: WorkbookCopy, origin: Origin, place: Path) -> list[int | None]:
+    """Return the row of each of the frame's; the labels say where to look, and the cells whether it is there."""
+    results = {*find_results(copy.sheet), *(column + 1 for column in origin.results)}
+    known = digested_headers(df)
+    columns = [
+        None if column in results or (known is not None and header not in known) else column
+        for header, column in zip(header_texts(df), copy.columns, strict=True)
+    ]
+    numbers = [row for first, count in origin.row_spans for row in range(first, first + count)]
+    supposed = [
+        numbers[label] if isinstance(label, int) and 0 <= label < len(numbers) else None for label in df.index.tolist()
+    ]
+    found = find_places(
+        df,
+        copy.sheet,
+        columns,
+        supposed,
+        header_row=copy.header_row,
+        read_rows=numbers,
+        digest=None if known is None else cell_digest,
+    )
+    alike = sum(row is not None for row in found)
+    if alike * 2 < len(found):
         raise SheetUnreadable(
             "The rows of this frame are not those of the workbook any more",
             where=str(place),
-            came_back=f"{alike} of {compared} rows are alike",
+            came_back=f"{alike} of {len(found)} rows are alike",
             next_step="Keep the index that wf.read gave (no reset_index), or read the changed workbook again.",
         )
-
-
-def _same(ours: Any, theirs: Any) -> bool:
-    return shorten(clean_text(show_text(ours)), 200) == shorten(clean_text(show_text(theirs)), 200)
+    return found

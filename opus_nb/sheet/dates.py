@@ -53,12 +53,14 @@ _NAME_DAY = re.compile(
 )
 _YEAR_NAME = re.compile(rf"(\d{{4}})[\s\-/]+({_WORD})\.?[\s\-/]+(\d{{1,2}}){_TIME}", re.IGNORECASE)
 _EAST_ASIAN = re.compile(rf"(\d{{4}})\s?[年년]\s?(\d{{1,2}})\s?[月월]\s?(\d{{1,2}})\s?[日일]{_TIME}", re.IGNORECASE)
+_LONG_YEAR = re.compile(r"\d{4}")
 _CLOCK = re.compile(r"\d{1,2}[:h]\d{2}")
 
 # Serial numbers that are taken for dates without a date format: 1950 to 2150. Smaller and larger ones are more
 # likely years, amounts or ids.
 _SERIALS = range(18264, 91313)
 _EPOCH_1900, _EPOCH_1904 = dt.date(1899, 12, 30), dt.date(1904, 1, 1)
+_LONG_AGO = 50  # years
 _PIVOT_YEAR = 69  # two digits up to 68 are 20xx, as POSIX and Python have it
 _ORDERS = {"dmy": "dmy", "mdy": "mdy", "ymd": "ymd", "dayfirst": "dmy", "monthfirst": "mdy", "iso": "ymd"}
 
@@ -120,7 +122,33 @@ def cast_dates(field: Field, values: Sequence[Any], settings: CastSettings) -> C
         if clock and not any(mark in pattern for mark in ("%H", "%I", "%M", "%S", "%T", "%X", "%c")):
             problem = f"The time of day is left out: {cast.values[place]} is sent"
             cast.add(place, warning("time_dropped", problem, "Nothing to do, unless the time matters."))
+        value = values[place]
+        if isinstance(value, str) and not _LONG_YEAR.search(value) and _is_far(day):
+            problem = f"{shorten(value, 40)!r} has a year of two digits, which is read as {day.year}"
+            cast.add(place, warning("two_digit_year", problem, "Write the year with four digits."))
+    _remark_swapped(cast, opens, [value for value in values if isinstance(value, dt.date)])
     return cast
+
+
+def _is_far(day: dt.date) -> bool:
+    today = dt.datetime.now(dt.timezone.utc).date()
+    return (day.year, day.month, day.day) > (today.year, today.month, today.day) or day.year < today.year - _LONG_AGO
+
+
+def _remark_swapped(cast: Cast, opens: dict[int, _Open], real: Sequence[dt.date]) -> None:
+    """Say when the real dates look like the half of a column that a spreadsheet took for the other order."""
+    votes = {next(iter(_only_order(each)), "") for each in opens.values()}
+    suspects = [day for day in real if not pd.isna(day)]
+    if len(votes) != 1 or votes == {""} or not any(day.day != day.month for day in suspects):
+        return
+    if all(day.day <= 12 for day in suspects):
+        shown = next(day for day in suspects if day.day != day.month)
+        other = dt.date(shown.year, shown.day, shown.month)
+        problem = "Every real date of the column has a day up to 12 and every date written as text one above 12: "
+        problem += "perhaps a spreadsheet read the column in the wrong order, and took day for month where it could "
+        problem += f"({shown:%Y-%m-%d} may be meant as {other:%Y-%m-%d})"
+        fix = "Compare a few dates with their source, and import the sheet again with its own order of day and month."
+        cast.remarks.append(warning("dates_swapped", problem, fix))
 
 
 def _no_date(value: Any) -> Problem:

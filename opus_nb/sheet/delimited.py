@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from opus_nb.errors import SheetUnreadable
+from opus_nb.errors import SettingsError, SheetUnreadable
 from opus_nb.sheet.findings import warning
 from opus_nb.sheet.grids import Grid
 
@@ -29,7 +31,14 @@ def read_delimited(path: Path, *, encoding: str | None, delimiter: str | None) -
     ------
     SheetUnreadable
         It is no text, or not in the encoding that was named.
+    SettingsError
+        ``encoding`` or ``delimiter`` is no text.
     """
+    asked: dict[str, Any] = {"encoding": encoding, "delimiter": delimiter}
+    for name, given in asked.items():
+        if given is not None and not isinstance(given, str):
+            step = "Give it as text, or leave it out to have it found."
+            raise SettingsError(f"{name}={given!r} is no text", next_step=step, name=name)
     grid = Grid(path, {})
     text = _decode(grid, path.read_bytes(), encoding)
     first, _, rest = text.partition("\n")
@@ -56,9 +65,48 @@ def read_delimited(path: Path, *, encoding: str | None, delimiter: str | None) -
             came_back=str(reason),
             next_step="Open it in a spreadsheet program and save it as xlsx.",
         ) from None
+    else:
+        _note_swallowed(grid, text, delimiter)
     finally:
         csv.field_size_limit(limit)
     return grid
+
+
+def _note_swallowed(grid: Grid, text: str, delimiter: str) -> None:
+    """Note cells that look as if a quotation mark nobody closed had swallowed the rows after it."""
+    if not any("\n" in cell or "\r" in cell for cells in grid.rows.values() for cell in cells.values()):
+        return
+    widths = Counter(max(cells) for cells in grid.rows.values() if cells)
+    between = max(widths.items(), key=lambda each: (each[1], each[0]))[0]
+    mark = re.compile(re.escape(delimiter) + r"(?! )")  # prose has a space after its commas
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, delimiter=delimiter)
+    suspects: list[int] = []
+    first = 0
+    for cells in reader:
+        record, begun, first = lines[first : reader.line_num], first, reader.line_num
+        if len(record) < 2:
+            continue
+        rows_within = (line for cell in cells for line in cell.splitlines()[1:])
+        if not _is_well_quoted(record, delimiter) or any(
+            0 < between <= len(mark.findall(line)) for line in rows_within
+        ):
+            suspects.append(begun + 1)
+    if suspects:
+        shown = ", ".join(map(str, suspects[:5]))
+        where = f"line {shown}" if len(suspects) == 1 else f"lines {shown}"
+        problem = f"A quotation mark in {where} opens a cell that goes over several lines, and looks as if it was "
+        problem += "never meant to: rows may have become part of a cell"
+        fix = "Look at the rows there; write a quotation mark that belongs to the text twice, within quotes."
+        grid.notes.append(warning("quote_not_closed", problem, fix))
+
+
+def _is_well_quoted(record: list[str], delimiter: str) -> bool:
+    try:
+        list(csv.reader(record, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+    return True
 
 
 def _decode(grid: Grid, data: bytes, encoding: str | None) -> str:

@@ -29,7 +29,8 @@ __all__ = [
 SEPARATORS = (".", "/", ":", ">")
 TOGETHER = " + "
 
-_NOT_WORD = re.compile(r"[\W_]+")
+# Signs that make another name stay: C and C#, Price and Price %, Amount $ and Amount €.
+_NOT_WORD = re.compile(r"[^\w%#+$€£¥]+|_+")
 _UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
 
 
@@ -90,7 +91,7 @@ def column_letter(position: int) -> str:
 
 
 def fold_name(name: str) -> str:
-    """Return the name without case, spaces, punctuation and accents, for forgiving comparison."""
+    """Return the name for forgiving comparison: without case, spaces, punctuation and accents, with signs like %."""
     plain = unicodedata.normalize("NFKD", name.casefold())
     return _NOT_WORD.sub("", "".join(c for c in plain if not unicodedata.combining(c)))
 

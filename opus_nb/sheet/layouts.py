@@ -82,6 +82,7 @@ def find_layout(
             warning("hidden_columns", problem, "Part of the table all the same; check that this is meant.")
         )
     _note_results(grid, columns, headers)
+    _note_repeated_headers(grid, rows, header_rows[-1:])
     return Layout(below, headers, columns, rows)
 
 
@@ -93,11 +94,12 @@ def _header_rows(grid: Grid, filled: list[int], header: int | list[int] | Litera
     if header is None:
         return []
     if header != "auto":
-        rows = sorted(header) if isinstance(header, (list, tuple)) else [header]
-        if not rows or any(isinstance(row, bool) or not isinstance(row, int) for row in rows) or rows[0] < 0:
+        given = list(header) if isinstance(header, (list, tuple)) else [header]
+        if not given or any(isinstance(row, bool) or not isinstance(row, int) or row < 0 for row in given):
             raise SheetUnreadable(
                 "header= is no row", came_back=repr(header), next_step="Rows count from 0 at the top of the sheet."
             )
+        rows = sorted(given)
         if rows[-1] > filled[-1]:
             raise SheetUnreadable(
                 f"The sheet has no row {rows[-1]} for the headers",
@@ -110,6 +112,8 @@ def _header_rows(grid: Grid, filled: list[int], header: int | list[int] | Litera
     width = max(len(grid.rows[row]) for row in head)
     least = 1 if width == 1 else max(2, math.ceil(width * 0.6))
     chosen = next(row for row in head if len(grid.rows[row]) >= least)
+    if _is_row_of_groups(grid, chosen - 1, least) and _second_header_row(grid, chosen - 1, filled) == chosen:
+        chosen -= 1
     skipped = [row for row in head if row < chosen]
     if skipped:
         shown = show_list([show_text(next(iter(grid.rows[row].values()))) for row in skipped], 3)
@@ -126,6 +130,16 @@ def _header_rows(grid: Grid, filled: list[int], header: int | list[int] | Litera
     problem = f"The headers are in rows {chosen + 1} and {second + 1}; they are joined with a dot"
     grid.notes.append(warning("several_header_rows", problem, f"If that is wrong: read(path, header={chosen})."))
     return [chosen, second]
+
+
+def _is_row_of_groups(grid: Grid, row: int, least: int) -> bool:
+    """Return True when several headers in ``row`` are merged over columns, and span the table with that."""
+    groups = [
+        area.right - area.left
+        for area in grid.merged
+        if area.top == area.bottom == row and area.right > area.left and area.left in grid.rows.get(row, {})
+    ]
+    return len(groups) >= 2 and len(grid.rows[row]) + sum(groups) >= least
 
 
 def _second_header_row(grid: Grid, first: int, filled: list[int]) -> int | None:
@@ -250,9 +264,10 @@ def _note_merged(grid: Grid, rows: list[int], *, fill: bool) -> None:
 
 
 def _note_totals(grid: Grid, rows: list[int]) -> None:
-    """Note a last row that looks like a total; it stays, because only its owner can know."""
+    """Note rows that look like totals; they stay, because only their owner can know."""
     if len(rows) < 2:
         return
+    _note_totals_within(grid, rows)
     cells = grid.rows.get(rows[-1], {})
     words = [clean_text(value).rstrip(":") for value in cells.values() if isinstance(value, str)]
     total = next((word for word in words if _TOTAL.fullmatch(word)), None)
@@ -262,3 +277,40 @@ def _note_totals(grid: Grid, rows: list[int]) -> None:
     grid.notes.append(
         warning("totals_row", f"{where} and would be sent like any other", "Leave it out: df = df.iloc[:-1].")
     )
+
+
+def _note_totals_within(grid: Grid, rows: list[int]) -> None:
+    """Note totals above the last row: a word for it, and nothing else but numbers."""
+    found: list[int] = []
+    for place, row in enumerate(rows[:-1]):
+        values = list(grid.rows.get(row, {}).values())
+        texts = [value for value in values if isinstance(value, str) and any(map(str.isalpha, value))]
+        if len(values) > 1 and len(texts) == 1 and _TOTAL.fullmatch(clean_text(texts[0]).rstrip(":")):
+            found.append(place)
+    if found:
+        _note_rows(grid, rows, found, "totals_within", "like a total")
+
+
+def _note_repeated_headers(grid: Grid, rows: list[int], header_rows: list[int]) -> None:
+    """Note rows that say the headers again, as in sheets pasted below each other."""
+    headers = [(column, show_text(value)) for row in header_rows for column, value in grid.rows.get(row, {}).items()]
+    if not headers:
+        return
+    first, text = headers[0]
+    found = [
+        place
+        for place, row in enumerate(rows)
+        if show_text(grid.rows[row].get(first, "")) == text
+        and [(column, show_text(value)) for column, value in sorted(grid.rows[row].items())] == sorted(headers)
+    ]
+    if found:
+        _note_rows(grid, rows, found, "headers_repeated", "like the headers again")
+
+
+def _note_rows(grid: Grid, rows: list[int], found: list[int], code: str, how: str) -> None:
+    shown = ", ".join(str(rows[place] + 1) for place in found[:5])
+    which, looks = ("Row", "looks") if len(found) == 1 else ("Rows", "look")
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    problem = f"{which} {shown}{more} of the sheet {looks} {how} and would be sent like any other"
+    places = found[0] if len(found) == 1 else found[:50]
+    grid.notes.append(warning(code, problem, f"If so, leave out: df = df.drop(index={places})."))

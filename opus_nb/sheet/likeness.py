@@ -15,6 +15,7 @@ from opus_nb.sheet.headers import fold_name
 __all__ = ["SAME_WORDS", "closest_names", "likeness", "name_words"]
 
 SAME_WORDS: Final = 0.9  # the score of names that say the same in other words
+_OTHER_MEASURE: Final = 0.6  # and of names of which one says euros and the other dollars: worth a suggestion at most
 
 # One concept a line: the word we compare, then other spellings of it. Only spellings that mean nothing else in a
 # header; "total" is no amount, "id" is no number, "mobile" is no phone: near is not the same.
@@ -36,7 +37,7 @@ company: firma unternehmen société societe empresa azienda organization organi
 name: nom nombre naam
 first: vorname given prénom prenom fname forename
 last: nachname surname familyname lname
-date: datum fecha data dt
+date: datum fecha dt
 birth: geburt naissance nacimiento
 country: land pays país pais paese
 city: ort stadt ville ciudad città town
@@ -125,6 +126,15 @@ _UNITS: Final = frozenset(
         "pflichtfeld",
     }
 )
+# Of these, two that differ are never two names of one thing.
+_MEASURES: Final = {
+    name: name for name in ("eur", "usd", "gbp", "chf", "jpy", "inr", "aed", "kg", "km", "cm", "mm")
+} | {
+    "euro": "eur",
+    "euros": "eur",
+    "dollar": "usd",
+}
+_SIGNS: Final = {"#": "number", "%": "percent", "+": "plus", "€": "eur", "$": "usd", "£": "gbp", "¥": "jpy"}
 _MARKS: Final = frozenset({"required", "optional", "mandatory"})
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
 _WORD = re.compile(r"[^\W_]+")
@@ -135,7 +145,7 @@ def name_words(name: str) -> tuple[str, ...]:
     """Return the concepts that a name is made of, sorted, without units, articles and marks such as "(required)"."""
     plain = re.sub(r"\be-?mail\b", "email", name, flags=re.IGNORECASE)
     plain = re.sub(r"\b(dd|yyyy|mm)\W(mm|dd)\W(yyyy|dd)\b", "", plain, flags=re.IGNORECASE)
-    plain = unicodedata.normalize("NFKC", plain).replace("#", " number ").replace("%", " percent ")
+    plain = _spelled(plain)
     whole = fold_name(plain)
     if whole in _COMPOUNDS:
         return tuple(sorted(_COMPOUNDS[whole]))
@@ -146,6 +156,20 @@ def name_words(name: str) -> tuple[str, ...]:
     kept = [word for word in words if word and word not in _EMPTY_WORDS | _MARKS]
     without_units = [word for word in kept if word not in _UNITS]
     return tuple(sorted(without_units or kept))
+
+
+def _spelled(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name)
+    for sign, word in _SIGNS.items():
+        plain = plain.replace(sign, f" {word} ")
+    return plain
+
+
+@lru_cache(maxsize=4096)
+def _measures(name: str) -> frozenset[str]:
+    """Return the currencies and units that a name says."""
+    words = (fold_name(each) for each in _WORD.findall(_CAMEL.sub(" ", _spelled(name))))
+    return frozenset(_MEASURES[word] for word in words if word in _MEASURES)
 
 
 def _canonical(word: str) -> str:
@@ -162,6 +186,9 @@ def likeness(name: str, header: str) -> float:
     ours, theirs = name_words(name), name_words(header)
     if not ours or not theirs:
         return 0.0
+    measures = _measures(name), _measures(header)
+    if all(measures) and measures[0] != measures[1]:
+        return _OTHER_MEASURE
     if ours == theirs:
         return SAME_WORDS
     if set(ours) == set(theirs):

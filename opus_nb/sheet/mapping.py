@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from opus_nb.errors import MappingError
+from opus_nb.errors import MappingError, SettingsError
 from opus_nb.service.schema import Field, Schema
 from opus_nb.sheet.cells import show_list, show_text
 from opus_nb.sheet.files import FileDesk
@@ -20,7 +20,7 @@ from opus_nb.sheet.origins import read_origin
 from opus_nb.sheet.several import feed_together, match_members, match_numbered
 from opus_nb.sheet.sources import FORGIVEN_SCORE, ColumnMapping, InputSource, address_names, headers_of
 
-__all__ = ["ColumnMapping", "InputSource", "address_names", "map_columns"]
+__all__ = ["ColumnMapping", "InputSource", "address_names", "map_columns", "require_folder"]
 
 
 def map_columns(
@@ -69,11 +69,17 @@ def map_columns(
     Raises
     ------
     MappingError
-        A column or input that does not exist, one input fed twice, or a pair that can be read both ways.
+        A column or input that does not exist, one input fed twice, or a pair that can be read both ways; ``columns``
+        or ``constants`` is no mapping.
+    SettingsError
+        ``files_root`` is no path.
     SheetUnreadable
         ``df`` is no plain table.
     """
     headers = header_texts(require_table(df))
+    _require_pairs(columns, "columns=", '{"Input": "Header"}')
+    _require_pairs(constants, "constants=", '{"Input": "value"}')
+    require_folder(files_root)
     names = Names(schema, headers)
     given: dict[str, InputSource] = {}
     for field, named, reason in names.read_columns(columns or {}):
@@ -169,6 +175,22 @@ def _match_names(fields: Sequence[Field], free: Sequence[str]) -> dict[str, Inpu
             }
             found[field.variable_name] = _named(field, candidates, list(rivals.values()), forgiving)
     return found
+
+
+def require_folder(files_root: Any) -> None:
+    """Raise `SettingsError` when ``files_root=`` is no path at all."""
+    if files_root is not None and not isinstance(files_root, (str, PathLike)):
+        step = 'Give the path of a folder, as in files_root="scans".'
+        came_back = repr(files_root)[:80]
+        raise SettingsError("files_root= is no folder", came_back=came_back, next_step=step, name="files_root")
+
+
+def _require_pairs(given: Any, where: str, example: str) -> None:
+    if given is not None and not isinstance(given, Mapping):
+        came_back = f"a {type(given).__name__}: {repr(given)[:60]}"
+        raise MappingError(
+            f"{where} takes pairs of names", where=where, came_back=came_back, next_step=f"As in {where}{example}."
+        )
 
 
 def _named(field: Field, candidates: list[str], rivals: list[Field], forgiving: bool) -> InputSource:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from opus_nb.errors import SheetUnreadable
+from opus_nb.errors import SettingsError, SheetUnreadable
 from opus_nb.sheet.cells import counted, show_text
 from opus_nb.sheet.copies import WorkbookCopy, check_target, files_folder, open_copy, save_copy
 from opus_nb.sheet.headers import columns_meant, header_texts, require_table
@@ -61,7 +61,7 @@ def write_fix_me(
     Raises
     ------
     SettingsError
-        The target is no xlsx name, or cannot be written.
+        The target is no xlsx name, cannot be written, or is the workbook itself and no marked copy.
     """
     place = check_target(target)
     notes = [] if notes is None else notes
@@ -73,7 +73,13 @@ def write_fix_me(
         copy = _plain_book(require_table(df), notes)
         if read_origin(df).sheet:
             notes.append(f"It is a plain table, and no copy of the workbook. {reason.what}.")
+    _spare_the_owners(place, source or read_origin(df).path, copy)
     take_away_marks(copy)
+    lost = sum(row is None for row in copy.rows)
+    if lost:
+        notes.append(
+            f"{counted(lost, 'row')} of the sheet could not be found in the workbook and cannot be marked there"
+        )
     marks, left = _marks_by_cell(df, issues, positions, copy)
     for (row, column), told in marks.items():
         mark_cell(copy.sheet, row, column, told)
@@ -84,6 +90,17 @@ def write_fix_me(
     notes += copy.losses
     save_copy(copy, place)
     return place
+
+
+def _spare_the_owners(place: Path, read_from: str | PathLike[str], copy: WorkbookCopy) -> None:
+    """Refuse to replace the workbook that was read; an earlier marked copy may be replaced by the next."""
+    owners = Path(read_from).expanduser() if read_from and ISSUE_SHEET not in copy.book.sheetnames else None
+    if owners and owners.exists() and place.exists() and place.samefile(owners):
+        raise SettingsError(
+            "The marked copy would take the place of the workbook itself, which is never touched",
+            where=str(place),
+            next_step=f'Give it another name, such as "{place.stem}-to-mend{place.suffix}".',
+        )
 
 
 def _marks_by_cell(

@@ -58,33 +58,34 @@ class _Written:
 
 def _take_apart(text: str) -> _Written | None:
     rest = clean_text(text).translate(_OTHER_MARKS)
-    negative = percent = False
+    percent = False
+    minuses = 0
     currency = ""
     if rest.startswith("(") and rest.endswith(")"):
-        negative, rest = True, rest[1:-1].strip()
+        minuses, rest = 1, rest[1:-1].strip()
     signed = rest.startswith(("+", "-"))
     if signed:
-        negative, rest = negative != (rest[0] == "-"), rest[1:].strip()
+        minuses, rest = minuses + (rest[0] == "-"), rest[1:].strip()
     for pattern in (_BEFORE, _AFTER):
         found = pattern.search(rest)
         if found:
             currency, rest = found.group(1), (rest[: found.start()] + rest[found.end() :]).strip()
     if rest.startswith(("+", "-")) and not signed:
-        negative, rest = negative != (rest[0] == "-"), rest[1:].strip()
+        minuses, rest = minuses + (rest[0] == "-"), rest[1:].strip()
     if rest.endswith("%"):
         percent, rest = True, rest[:-1].strip()
     if rest.endswith("-"):
-        negative, rest = not negative, rest[:-1].strip()
+        minuses, rest = minuses + 1, rest[:-1].strip()
     gaps = _GAPS.match(rest)
     gapped = gaps is not None
     if gaps:
         rest = re.sub(r"[ '’]", "", rest[: gaps.end()]) + rest[gaps.end() :]
     found = _BODY.fullmatch(rest)
-    if not found:
+    if not found or minuses > 1:  # two minus signs may be a plus or a slip
         return None
     body, exponent = found.group(1), found.group(2) or ""
     form = _form(body, gapped or bool(exponent))
-    return None if form is None else _Written(negative, body, exponent, percent, currency, form)
+    return None if form is None else _Written(minuses == 1, body, exponent, percent, currency, form)
 
 
 def _form(body: str, no_groups: bool) -> str | None:
@@ -137,7 +138,7 @@ def cast_numbers(field: Field, values: Sequence[Any], settings: CastSettings) ->
     A text is read by its own marks (``1,250.50`` can only mean one number) and, where these leave it open, by the
     other numbers of the column; a single ``1,25`` with nothing beside it that says how commas are meant is refused.
     ``12.5%`` is 0.125, as a workbook holds it. Numbers of more than 15 digits are refused for ``int`` when they went
-    through a float, which has rounded them.
+    through a float or a workbook's number cell, which has rounded them.
     """
     cast = Cast([MISSING] * len(values))
     written: dict[int, _Written] = {}
@@ -154,7 +155,10 @@ def cast_numbers(field: Field, values: Sequence[Any], settings: CastSettings) ->
         style = _read_style([(each.form, str(values[place])) for place, each in written.items()], settings.decimal)
         for place, each in written.items():
             _read_written(cast, place, each, style, values[place])
-        _remark(cast, list(written.values()), style, [values[place] for place in written])
+        every = [values[place] for place in written]
+        _remark(cast, list(written.values()), style, every)
+        if settings.decimal is None:
+            _remark_neighbours(cast, list(written.values()), style, every)
     for place, number in enumerate(cast.values):
         if number is not MISSING:
             _finish(cast, place, number, values[place], whole=field.kind == "int")
@@ -174,26 +178,24 @@ def _take_number(cast: Cast, place: int, value: Any, settings: CastSettings, *, 
         )
         cast.add(place, error("not_a_number", problem, "Give a number here, or map another column to this input."))
         return
-    if whole and isinstance(value, float) and math.isfinite(value):
-        limit = WORKBOOK_LIMIT if settings.from_workbook else EXACT_FLOAT_LIMIT
-        if abs(value) >= limit:
-            cast.add(place, digits_lost(value, settings.from_workbook))
-            return
     cast.values[place] = value
-    is_rounded = (
-        settings.from_workbook and isinstance(value, float) and value.is_integer() and abs(value) >= WORKBOOK_LIMIT
-    )
-    if is_rounded and math.isfinite(value):
+    if isinstance(value, Decimal) or not math.isfinite(value):
+        return
+    if whole:
+        limit = WORKBOOK_LIMIT if settings.from_workbook else EXACT_FLOAT_LIMIT
+        if abs(value) >= limit and (isinstance(value, float) or settings.from_workbook):
+            cast.add(place, digits_lost(value, settings.from_workbook))
+    elif settings.from_workbook and abs(value) >= WORKBOOK_LIMIT and value == int(value):
         lost = digits_lost(value, from_workbook=True)
         cast.add(place, warning(lost.code, lost.problem, lost.fix))
 
 
 def digits_lost(value: float, from_workbook: bool) -> Any:
-    """Return the problem of a long number that went through a float."""
+    """Return the problem of a long number that went through a float or a workbook."""
     where = "A workbook keeps 15 digits of a number" if from_workbook else "A float keeps 15 to 16 digits"
     return error(
         "digits_lost",
-        f"{where}, so the last digits of {value:.0f} are not the ones that were typed",
+        f"{where}, so the last digits of {int(value)} are not the ones that were typed",
         "Keep long numbers as text: format the column as text before typing, or read it with dtype=str.",
     )
 
@@ -291,6 +293,22 @@ def _remark(cast: Cast, written: Sequence[_Written], style: _Style, values: Sequ
                 "Give the currency in a column of its own, or convert the amounts.",
             )
         )
+
+
+def _remark_neighbours(cast: Cast, written: Sequence[_Written], style: _Style, values: Sequence[Any]) -> None:
+    """Say when other cells of the column turned the usual reading of a cell round."""
+    if style.decimal != "," or not style.certain:
+        return
+    turned = {
+        form: [str(value) for value, each in zip(values, written, strict=True) if each.form == form]
+        for form in ("comma3", "dot3")
+    }
+    said = [("comma3", "the comma is read as the decimal mark"), ("dot3", "the dot is read as a thousands separator")]
+    told = [f"{show_list(turned[form], 3)}: {how}" for form, how in said if turned[form]]
+    if told:
+        problem = f"{'; '.join(told)}, because other cells of the column have a decimal comma"
+        fix = 'decimal="," says that it is so; decimal="." that the dot is the decimal mark.'
+        cast.remarks.append(warning("decimal_comma_assumed", problem, fix))
 
 
 def _remark_both_marks(cast: Cast, written: Sequence[_Written], values: Sequence[Any]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,14 +12,16 @@ from typing import Any, Final
 
 import pandas as pd
 
-from opus_nb.sheet.cells import is_missing, shorten, show_text
+from opus_nb.sheet.cells import is_missing, show_text
 from opus_nb.sheet.findings import Problem
+from opus_nb.sheet.places import cell_text
 
-__all__ = ["ATTRS_KEY", "Origin", "keep_sheet", "read_origin", "recall_sheet"]
+__all__ = ["ATTRS_KEY", "Origin", "cell_digest", "digested_headers", "keep_sheet", "read_origin", "recall_sheet"]
 
 ATTRS_KEY: Final = "opus_nb"
-# Of a sheet that is only remembered: enough to see whether a workbook is still the same, and no copy of it.
-_SAMPLE_ROWS, _SAMPLE_COLUMNS, _SAMPLE_LETTERS = 40, 6, 200
+# Of a sheet that is only remembered: enough to find each row in a workbook again, and no copy of it.
+_DIGEST_BYTES: Final = 3
+_MOST_DIGESTED, _LARGE = (6, 3), 20_000  # columns of a sheet, and of a large one
 
 
 @dataclass(frozen=True)
@@ -147,28 +152,48 @@ def keep_sheet(df: pd.DataFrame) -> dict[str, Any] | None:
     if not origin.sheet or not origin.header_row:
         return None
     headers = ["" if is_missing(label) else show_text(label) for label in df.columns.tolist()]
-    places = [at for at, header in enumerate(headers) if headers.count(header) == 1 and header in origin.headers]
-    places = places[:_SAMPLE_COLUMNS]
-    step = max(1, len(df) // _SAMPLE_ROWS)
-    rows = {
-        position: [shorten(show_text(df.iat[position, at]), _SAMPLE_LETTERS) for at in places]
-        for position in range(0, len(df), step)
-    }
-    kept = {**replace(origin, notes=()).to_attrs(), "sample_headers": [headers[at] for at in places]}
-    return {**kept, "sample": [[position, texts] for position, texts in rows.items()]}
+    wanted = {each for each in origin.headers if origin.headers.count(each) == 1} - origin.result_headers
+    places = [at for at, header in enumerate(headers) if headers.count(header) == 1 and header in wanted]
+    cells = {at: [cell_text(cell) for cell in df.iloc[:, at].tolist()] for at in places}
+    # The columns that tell rows apart best.
+    places = sorted(places, key=lambda at: -len(set(cells[at])))[: _MOST_DIGESTED[len(df) > _LARGE]]
+    packed = b"".join(_pack(text) for at in places for text in cells[at])
+    kept = {**replace(origin, notes=()).to_attrs(), "digested": [headers[at] for at in places]}
+    return {**kept, "digests": base64.b64encode(zlib.compress(packed)).decode("ascii"), "digested_rows": len(df)}
+
+
+def cell_digest(text: str) -> str:
+    """Return a few letters for the text of a cell; equal texts have equal ones."""
+    return _pack(text).hex()
+
+
+def _pack(text: str) -> bytes:
+    """Return the digest of a cell, zeros for an empty one."""
+    if not text:
+        return bytes(_DIGEST_BYTES)
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES).digest()
+
+
+def digested_headers(df: pd.DataFrame) -> list[str] | None:
+    """Return the headers whose cells `recall_sheet` gave as digests, None for a frame that holds its cells."""
+    kept = df.attrs.get(ATTRS_KEY)
+    known = kept.get("digested") if isinstance(kept, Mapping) else None
+    return None if known is None else [str(header) for header in known]
 
 
 def recall_sheet(kept: Mapping[str, Any] | None, index: pd.Index[Any]) -> pd.DataFrame:
-    """Return a stand-in for the frame that `keep_sheet` has described: its origin, its index, a few of its cells."""
+    """Return a stand-in for the frame that `keep_sheet` has described: its origin, its index, digests of cells."""
     frame: pd.DataFrame = pd.DataFrame(index=index)
-    if not kept:
+    if not kept or "digests" not in kept or kept.get("digested_rows") != len(index):
         return frame
     headers = [str(header) for header in kept.get("headers", ())]
+    known = [str(header) for header in kept["digested"]]
+    packed = zlib.decompress(base64.b64decode(kept["digests"])).hex()
+    width, size = 2 * _DIGEST_BYTES, len(index)
+    every = [packed[at : at + width] for at in range(0, len(packed), width)]
     frame = pd.DataFrame(None, index=index, columns=pd.Index(headers, dtype=object), dtype=object)
-    places = [headers.index(header) for header in kept.get("sample_headers", ()) if header in headers]
-    for position, texts in kept.get("sample", ()):
-        if position < len(frame):
-            for at, text in zip(places, texts, strict=False):
-                frame.iat[position, at] = text or None
-    frame.attrs[ATTRS_KEY] = {key: value for key, value in kept.items() if not key.startswith("sample")}
+    for place, header in enumerate(known):
+        cells = [each.strip("0") and each for each in every[place * size : (place + 1) * size]]
+        frame[header] = cells
+    frame.attrs[ATTRS_KEY] = {key: value for key, value in kept.items() if key != "digests"}
     return frame

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from opus_nb.errors import SheetUnreadable
+from opus_nb.errors import SettingsError, SheetUnreadable
+from opus_nb.sheet.cells import shorten
 from opus_nb.sheet.delimited import read_delimited
 from opus_nb.sheet.findings import warning
 from opus_nb.sheet.grids import Grid, spans
@@ -71,9 +72,15 @@ def read_sheet(
     ------
     SheetUnreadable
         The file cannot be opened as a table.
+    SettingsError
+        ``hidden`` or ``merged`` is none of its two words, or ``encoding`` or ``delimiter`` is no text.
     ExtraMissing
         An xls workbook, and xlrd is not installed.
     """
+    for name, given, known in (("hidden", hidden, ("keep", "drop")), ("merged", merged, ("keep", "fill"))):
+        if given not in known:
+            step = f'Give "{known[0]}" or "{known[1]}".'
+            raise SettingsError(f"{name}={given!r} is not known", next_step=step, name=name)
     place = Path(path).expanduser()
     grid = _open_grid(place, sheet, encoding, delimiter)
     layout = find_layout(grid, header, drop_hidden=hidden == "drop", fill_merged=merged == "fill")
@@ -196,14 +203,26 @@ def _column_series(values: list[Any]) -> pd.Series[Any]:
 
 
 def _column_formats(grid: Grid, layout: Layout) -> dict[str, str]:
-    """Return, by header, the number format that most number cells of a column have, where it shows more digits."""
+    """Return, by header, the number format that most number cells of a column have, those without one counted too."""
     counts: dict[int, Counter[str]] = {}
     rows = set(layout.rows)
     for (row, column), shown in grid.formats.items():
         if row in rows:
             counts.setdefault(column, Counter())[shown] += 1
-    return {
-        header: counts[column].most_common(1)[0][0][:60]
-        for header, column in zip(layout.headers, layout.columns, strict=True)
-        if column in counts
-    }
+    formats: dict[str, str] = {}
+    for header, column in zip(layout.headers, layout.columns, strict=True):
+        if column not in counts:
+            continue
+        cells = [grid.rows.get(row, {}).get(column) for row in layout.rows]
+        numbers = sum(isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in cells)
+        plain = numbers - counts[column].total()
+        shown, count = counts[column].most_common(1)[0]
+        if count > plain:
+            formats[header] = shown[:60]
+        if plain > 0 and shown.startswith("00"):
+            done = "padded all the same" if count > plain else "none is padded"
+            problem = f'{count} of {numbers} numbers in "{shorten(header, 40)}" are shown as {shorten(shown, 20)} and '
+            problem += f"the rest without leading zeros; where the column feeds a text, {done}"
+            fix = "Give the whole column one number format, or write it as text."
+            grid.notes.append(warning("several_number_formats", problem, fix))
+    return formats

@@ -6,22 +6,27 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
+
+import pandas as pd
 
 from opus_nb.errors import SettingsError
 from opus_nb.service.schema import Field, Schema
 from opus_nb.service.values import allowed_extensions, check_value
 from opus_nb.sheet.cells import show_text
+from opus_nb.sheet.findings import warning
 from opus_nb.sheet.grids import row_digest
-from opus_nb.sheet.headers import column_letter
+from opus_nb.sheet.headers import column_letter, header_texts, require_table
 from opus_nb.sheet.mapping import address_names
+from opus_nb.sheet.origins import ATTRS_KEY, read_origin
+from opus_nb.sheet.places import cell_text
 from opus_nb.sheet.safe_cells import column_width, plain_text, put_value
 from opus_nb.sheet.workbooks import EXAMPLE_PROPERTY, OWN_SHEETS
 
-__all__ = ["write_template"]
+__all__ = ["leave_out_example", "write_template"]
 
 _ROWS: Final = 10_000  # how far down drop-downs reach
 _LONGEST_INLINE: Final = 250  # characters of a drop-down's choices that fit into the cell's own rule
@@ -116,6 +121,47 @@ def write_template(path: str | PathLike[str], schema: Schema, workflow_name: str
             next_step="Give another place, or close the program that has it open.",
         ) from None
     return place
+
+
+def leave_out_example(df: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Leave out the example row of a template that another program has saved, so that nobody pays for it.
+
+    `read_sheet` knows the row by a property of the workbook, which not every program keeps, and a csv never has. Here
+    the first row is the example when the sheet has the template's columns in their order, and each cell there says
+    what the template would. Examples that a row of one's own could well equal, of yes, numbers and choices alone, are
+    kept.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame
+        As `read_sheet` gave it.
+    schema : Schema
+        The workflow's inputs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``df`` itself, or one row less, which the notes of the sheet say; the labels stay.
+    """
+    columns = list(_columns(schema))
+    headers = header_texts(require_table(df))
+    wanted = [column.header for column in columns]
+    own_words = any(
+        not column.field.options and column.field.kind not in ("bool", "int", "float") for column in columns
+    )
+    if not len(df) or not own_words or [header for header in headers if header in wanted] != wanted:
+        return df
+    for column in columns:
+        told = cell_text(df.iat[0, headers.index(column.header)])
+        example = cell_text(_example(column.field))
+        decimal_comma = column.field.kind == "float" and told.replace(",", ".") == example
+        if told != example and not decimal_comma:
+            return df
+    origin = read_origin(df)
+    note = warning("example_row", "The example row of the template is left out", "Nothing to do; you may delete it.")
+    rest: pd.DataFrame = df.iloc[1:].copy()
+    rest.attrs[ATTRS_KEY] = replace(origin, notes=(*origin.notes, note)).to_attrs()
+    return rest
 
 
 def _columns(schema: Schema) -> Iterator[_Column]:

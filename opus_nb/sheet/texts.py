@@ -57,13 +57,11 @@ def cast_texts(field: Field, values: Sequence[Any], settings: CastSettings) -> C
     """Cast to ``str``.
 
     Text stays letter for letter but for spaces at its ends. Numbers are written as the workbook shows them where
-    its format only pads with zeros, and without ``.0`` where they come from a workbook or the whole column holds
-    whole numbers (which is what becomes of ids beside an empty cell). Long ids that went through a float are
-    refused, because it rounded them.
+    its format only pads with zeros, and whole ones always without ``.0`` (which is what becomes of ids beside an
+    empty cell), so that no cell is read by its neighbours. Long ids that went through a float or a workbook's number
+    are refused, because it rounded them.
     """
     cast = Cast([MISSING] * len(values))
-    floats = [float(value) for value in values if isinstance(value, (float, np.floating))]
-    all_whole = all(number.is_integer() for number in floats)
     trimmed: list[str] = []
     odd: list[str] = []
     for place, value in enumerate(values):
@@ -76,7 +74,7 @@ def cast_texts(field: Field, values: Sequence[Any], settings: CastSettings) -> C
                 odd.append(edges)
             cast.values[place] = edges
         else:
-            _put_text(cast, place, plain_scalar(value), settings, all_whole)
+            _put_text(cast, place, plain_scalar(value), settings)
     if trimmed:
         texts = "1 text begins or ends" if len(trimmed) == 1 else f"{len(trimmed)} different texts begin or end"
         what = f"{texts} with spaces that nobody sees; sent without them"
@@ -99,6 +97,12 @@ def _remark_looks(cast: Cast, values: Sequence[Any], settings: CastSettings) -> 
         what = f"{texts} sent as text, written as {cast.values[places[0]]!r}, whatever the sheet shows"
         fix = 'For another form: df[column] = df[column].dt.strftime("%d/%m/%Y").'
         cast.remarks.append(warning("date_as_text", what, fix, cast.values[places[0]]))
+    floats = [float(value) for value in values if isinstance(value, (float, np.floating))]
+    whole = [number for number in floats if number.is_integer() and abs(number) < WORKBOOK_LIMIT]
+    if whole and not settings.from_workbook and not all(number.is_integer() for number in floats):
+        what = f"The column has whole numbers and fractions; the whole ones are sent without .0, such as {whole[0]:.0f}"
+        fix = "If the text is to have decimals: df[column] = df[column].map('{:.2f}'.format)."
+        cast.remarks.append(warning("whole_as_text", what, fix, f"{whole[0]:.0f}"))
     if "%" in settings.number_format:
         shares = [place for place, value in enumerate(values) if isinstance(value, (float, np.floating))]
         if shares and cast.values[shares[0]] is not MISSING:
@@ -109,7 +113,7 @@ def _remark_looks(cast: Cast, values: Sequence[Any], settings: CastSettings) -> 
             cast.remarks.append(warning("percent_as_text", what, fix, cast.values[shares[0]]))
 
 
-def _put_text(cast: Cast, place: int, value: Any, settings: CastSettings, all_whole: bool) -> None:
+def _put_text(cast: Cast, place: int, value: Any, settings: CastSettings) -> None:
     if isinstance(value, bool):
         cast.values[place] = "true" if value else "false"
         cast.add(place, warning("bool_as_text", f"A yes/no value is sent as the text {cast.values[place]!r}", _AS_TEXT))
@@ -119,12 +123,15 @@ def _put_text(cast: Cast, place: int, value: Any, settings: CastSettings, all_wh
             cast.add(place, digits_lost(value, settings.from_workbook))
         elif value in (float("inf"), float("-inf")):
             cast.add(place, error("infinite", "Infinity is no value to send", "Leave the cell empty, or correct it."))
-        elif value.is_integer() and (all_whole or settings.from_workbook):
+        elif value.is_integer():
             cast.values[place] = _padded(int(value), settings.number_format)
         else:
             cast.values[place] = repr(value)
     elif isinstance(value, int):
-        cast.values[place] = _padded(value, settings.number_format)
+        if settings.from_workbook and abs(value) >= WORKBOOK_LIMIT:
+            cast.add(place, digits_lost(value, from_workbook=True))
+        else:
+            cast.values[place] = _padded(value, settings.number_format)
     elif isinstance(value, (list, tuple, dict, set, frozenset, np.ndarray)):
         try:
             cast.values[place] = json.dumps(json_value(value), ensure_ascii=False)

@@ -94,10 +94,25 @@ def test_a_bad_row_is_shown_as_it_is_and_can_be_mended_and_sent(claims, claim, t
     assert "3 April 2025 or 4 March 2025" in form._problems["date_of_loss"].value
     form._sending.button.click()
     assert "Nothing was sent" in form._sending.said.value
-    form.value = {"Claimed amount": 1250.5, "Date of loss": "2025-03-04"}
+    form.update({"Claimed amount": 1250.5, "Date of loss": "2025-03-04"})
     press(form)
     assert executions(claims) == 1
     assert "Settle automatically" in form._sending.card.value
+
+
+def test_an_optional_cell_that_cannot_be_sent_stops_the_job(opus):
+    """A choice that is none and a day that is none: the job is not bought without them."""
+    purchases = opus.workflow("66f2c623-256d-5b44-84f3-5f1ae10e9e20")
+    row = {"Item": "chair", "Amount": "lots", "Cost centre": "Legal", "Needed by": "31.02.2025"}
+    form = purchases.form(row)
+    form.update({"Amount": 10})
+    problems = form.problems()
+    assert len(problems) == 2
+    assert "'Legal' is none of the choices" in " ".join(problems.values())
+    assert "'31.02.2025'" in " ".join(problems.values())
+    form._sending.button.click()
+    assert "Nothing was sent" in form._sending.said.value
+    assert executions(purchases) == 0
 
 
 def test_a_frame_of_one_row_is_a_row_and_two_rows_are_none(claims, claim, tmp_path):
@@ -114,7 +129,7 @@ def test_the_sheets_checks_are_the_forms_checks(claims, claim, tmp_path):
     """What only the sheet knows, here a file whose bytes are not what its name says, stands beside the field."""
     (tmp_path / "scan.pdf").write_bytes(b"<!doctype html><title>Not found</title>")
     form = claims.form(claim, files_root=tmp_path)
-    form.value = {"Claim form": str(tmp_path / "scan.pdf")}
+    form.update({"Claim form": str(tmp_path / "scan.pdf")})
     form._sending.button.click()
     assert "is named PDF and holds HTML" in form._problems["claim_form"].value
     assert executions(claims) == 0
@@ -131,9 +146,9 @@ def test_equal_inputs_are_never_sent_twice_by_accident(claims, claim, tmp_path):
         r"Nothing was sent: these inputs were sent already, as job \w+ \(completed\)", form._sending.said.value
     )
     assert form._sending.button.description == "Buy a new job"
-    form.value = {"Remarks": "look again"}
+    form.update({"Remarks": "look again"})
     assert form._sending.button.description == "Run"
-    form.value = {"Remarks": ""}
+    form.update({"Remarks": ""})
     press(form)
     assert form._sending.button.description == "Buy a new job"
     press(form)
@@ -231,7 +246,7 @@ def test_collected_forms_are_a_sheet_that_the_plan_reads(claims, claim, tmp_path
     """form.table goes straight into wf.plan: by display name, files by path, days in ISO."""
     form = claims.form(claim, files_root=tmp_path)
     form.add_to_table()
-    form.value = {"Claim reference": "CL-9", "Earlier claims": [1.5, 2.0]}
+    form.update({"Claim reference": "CL-9", "Earlier claims": [1.5, 2.0]})
     form.add_to_table()
     plan = claims.plan(form.table)
     assert plan.ready == 2

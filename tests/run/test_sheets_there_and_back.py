@@ -246,3 +246,13 @@ def test_a_run_that_is_opened_again_saves_into_its_workbook(opus, dossier, claim
     states = [row[headers.index("state")] for row in sheet.iter_rows(min_row=3, values_only=True)]
     assert states == ["completed", "completed", "invalid", "completed", "invalid", "completed"]
     assert set(red_cells(tmp_path / "results.xlsx")) >= {"A5", "B7"}
+
+
+def test_saved_results_feed_no_input_when_they_are_read_again(dossier, sheet, tmp_path):
+    """Also in a workbook that is no copy of the user's own."""
+    run = dossier.plan(sheet(2)).start(progress="off").wait()
+    run.save(tmp_path / "r.xlsx")
+    df = dossier.read(tmp_path / "r.xlsx")
+    headers, results = df.attrs["opus_nb"]["headers"], df.attrs["opus_nb"]["results"]
+    assert {"state", "Summary"} <= {headers[place] for place in results}
+    assert not {"Question", "Documents"} & {headers[place] for place in results}

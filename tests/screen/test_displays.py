@@ -443,6 +443,8 @@ class TestOpening:
         assert isinstance(open_display("auto", **asked), BlockView)
         monkeypatch.setenv("OPUS_NB_UI", "none")
         assert isinstance(open_display("auto", **asked), Silent)
+        assert isinstance(open_display("off", **asked), Silent)
+        assert isinstance(open_display("none", **asked), Silent)
         assert isinstance(open_display("widget", **asked), Monitor)
         assert isinstance(open_display("text", **asked), BlockView)
 

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from datetime import date
+from html import escape
 from types import SimpleNamespace
 
 import pytest
@@ -163,12 +164,103 @@ class TestValues:
 
     def test_a_bad_row_is_shown_to_be_mended(self, form):
         """Whatever a cell held stays visible, with its problem beside it."""
-        form.value = {"v_name": "x", "v_count": "seven", "v_sums": ["1.5", "many"]}
+        form.update({"v_name": "x", "v_count": "seven", "v_sums": ["1.5", "many"]})
         assert control(form, "v_count").widget.value == "seven"
         assert set(form.problems()) == {"v_count", "v_sums"}
         assert "seven" in form._problems["v_count"].value
         control(form, "v_count").widget.value = "7"
         assert form._problems["v_count"].value == ""
+
+    def test_assigning_sets_exactly_what_is_given(self, form, tmp_path):
+        """A saved value restores the form: what is left out becomes empty, the author's samples included."""
+        form.value = {"v_name": "Ana", "v_kind": "old"}
+        saved = form.value
+        form.value = everything(tmp_path)
+        form.value = saved
+        assert form.value == saved == {"v_name": "Ana", "v_kind": "old"}
+
+    def test_an_update_keeps_the_others_what_cannot_be_read_included(self, form):
+        """What stands in the other inputs is neither emptied nor forgiven."""
+        form.value = {"v_note": "n", "v_kind": "elsewhere", "v_day": "31.02.2025"}
+        form.update({"Name": "Bo", "v_amount": 1.0})
+        assert form.value == {"v_name": "Bo", "v_note": "n", "v_amount": 1.0}
+        assert set(form.problems()) == {"v_kind", "v_day"}
+        form.update({"v_note": None})
+        assert "v_note" not in form.value
+
+    def test_a_name_that_is_none_changes_nothing(self, form):
+        """Refused before anything is written."""
+        with pytest.raises(KeyError, match="Nmae"):
+            form.value = {"v_name": "Bo", "Nmae": "x"}
+        assert form.value == {"v_amount": 12.5}
+
+    @pytest.mark.parametrize(
+        ("name", "bad", "good"),
+        [
+            ("v_kind", "elsewhere", 1),
+            ("v_urgent", "perhaps", 2),
+            ("v_day", "31.02.2025", date(2025, 11, 9)),
+        ],
+    )
+    def test_what_an_optional_input_does_not_take_is_never_dropped(self, sent, name, bad, good):
+        """A choice, a yes or no, a day: refused by its text until the person changes it, and nothing is sent."""
+        form = Form(Schema((SCHEMA[name],)), title="x", submit=sent.values.append, values={name: bad}, environment=HERE)
+        assert bad in form.problems()[name]
+        form.run()
+        assert sent.values == []
+        assert bad in form._problems[name].value
+        control(form, name).widget.value = good
+        assert form.problems() == {}
+        assert form._problems[name].value == ""
+        assert set(form.value) == {name}
+        form.value = {name: bad}
+        assert bad in form.problems()[name]
+        form.value = {}
+        assert form.problems() == form.value == {}
+
+    def test_a_choice_that_is_none_stands_in_a_line_of_its_own(self, form):
+        """It can be left for the empty line, and is gone with the next value."""
+        kind = control(form, "v_kind")
+        form.value = {"v_kind": "elsewhere"}
+        assert kind.widget.label == "✗ 'elsewhere'"
+        kind.widget.value = 0
+        assert "v_kind" not in form.problems()
+        form.value = {"v_kind": "new"}
+        assert len(kind.widget.options) == 3
+
+    def test_a_required_choice_says_what_stood_there(self):
+        """Not only that a value is required."""
+        schema = read_fields({"v": {"display_name": "Kind", "type": "str", "options": ["a"], "is_nullable": False}})
+        form = Form(schema, title="x", submit=lambda _: None, values={"v": "Legal"}, environment=HERE)
+        assert form.problems() == {"v": "'Legal' is none of the choices: a."}
+
+    def test_a_sample_that_is_no_choice_is_no_start(self):
+        """The author's own slip does not keep anybody from running."""
+        entry = {"display_name": "Kind", "type": "str", "options": ["a"], "is_nullable": True, "value": "pick one"}
+        form = Form(read_fields({"v": entry}), title="x", submit=lambda _: None, environment=HERE)
+        assert form.problems() == form.value == {}
+
+    def test_members_that_the_schema_does_not_know_are_kept_and_named(self, form):
+        """As wf.plan sends them; they go with the next value."""
+        given = {"email": "a@b.example", "zz": [1, None]}
+        form.value = {"v_who": given}
+        assert form.value["v_who"] == given
+        assert "sent as given: zz" in control(form, "v_who")._about.value
+        control(form, "v_who").members["age"].widget.value = "3"
+        assert form.value["v_who"] == given | {"age": 3}
+        form.value = {"v_who": {"email": "c@d.example"}}
+        assert form.value["v_who"] == {"email": "c@d.example"}
+        assert control(form, "v_who")._about.value == ""
+
+    @pytest.mark.parametrize("bad", ["{broken", "[1]", [1, 2]])
+    def test_what_is_no_object_is_refused_until_a_member_is_changed(self, form, bad):
+        """Shown below the members, never dropped."""
+        form.value = {"v_who": bad}
+        assert "no JSON object" in form.problems()["v_who"]
+        assert escape(str(bad)) in control(form, "v_who")._about.value
+        control(form, "v_who").members["email"].widget.value = "a@b.example"
+        assert form.value["v_who"] == {"email": "a@b.example"}
+        assert control(form, "v_who")._about.value == ""
 
     @settings(deadline=None, max_examples=40)
     @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4), st.integers())
@@ -245,7 +337,7 @@ class TestRunning:
 
     def test_one_press_is_one_job_and_a_second_press_none(self, form, sent):
         """While a job is on its way, Run does nothing more."""
-        form.value = {"v_name": "Ana"}
+        form.update({"v_name": "Ana"})
         form._sending.button.click()
         form.run()
         until(lambda: "1 of 4 nodes" in form._sending.card.value)
@@ -434,6 +526,22 @@ class TestFiles:
         assert form.value["v_scan"].path.endswith("/evil.pdf")
         assert ".." not in form.value["v_scan"].path
 
+    @pytest.mark.parametrize("name", ["", ".", "..", "a/..", "a\0.pdf"])
+    def test_an_upload_without_a_usable_name_is_refused_in_words(self, form, monkeypatch, name):
+        """No error number of the system."""
+        scan = self.upload(form, monkeypatch, b"xx", 2, name=name)
+        assert "cannot be kept; give the file a name" in scan._about.value
+        assert "v_scan" not in form.value
+
+    def test_several_files_say_kinds_and_size_before_the_first(self, form, tmp_path):
+        """The same words as for one file; each file has its own line later."""
+        more = control(form, "v_more")
+        assert "PDF" in more._about.value
+        assert "up to 10 MB each" in more._about.value
+        assert more._about.layout.display != "none"
+        more.add(str(tmp_path / "a.pdf"))
+        assert more._about.layout.display == "none"
+
     def test_paths_are_completed_by_kind(self, tmp_path):
         """Folders and accepted kinds, no other."""
         for name in ("a.pdf", "b.PDF", "c.exe", ".hidden.pdf"):
@@ -483,14 +591,14 @@ def test_a_drop_down_shows_that_nothing_is_said(form):
     assert urgent.label == "(not said)"
     form.value = {"v_urgent": False, "v_kind": "old"}
     assert (urgent.label, control(form, "v_kind").widget.label) == ("no", "old")
-    form.value = {"v_kind": "elsewhere"}
-    assert control(form, "v_kind").widget.label == "(nothing)"
+    form.value = {"v_urgent": True}
+    assert (urgent.label, control(form, "v_kind").widget.label) == ("yes", "(nothing)")
 
 
 def test_the_card_of_an_ended_job_stays_on_the_page_as_plain_html(form, sent, page):
     """Beside the widget and under an id of its own, so that a saved notebook has it."""
     form._ipython_display_()
-    form.value = {"v_name": "Ana"}
+    form.update({"v_name": "Ana"})
     form._sending.button.click()
     sent.job.done.set()
     until(lambda: form._sending.card.value == "" and not form._sending.busy.locked())
@@ -505,7 +613,7 @@ def test_where_outputs_are_not_replaced_the_card_stays_in_the_form(sent, page):
     there = Environment("Voila", "widget", True, "", replaces_outputs=False)
     form = Form(SCHEMA, title="x", submit=lambda _: sent.job, environment=there)
     form._ipython_display_()
-    form.value = {"v_name": "Ana"}
+    form.update({"v_name": "Ana"})
     form._sending.button.click()
     sent.job.done.set()
     until(lambda: "completed" in form._sending.card.value and not form._sending.busy.locked())
@@ -534,12 +642,12 @@ def test_a_list_without_a_schema_survives(items):
 
 def test_what_cannot_be_read_is_told_when_a_form_is_kept_in_the_table(form):
     """A number that is none does not vanish in silence: its problem stands beside it, and the sentence says so."""
-    form.value = {"v_name": "Ana", "v_count": "seven"}
+    form.update({"v_name": "Ana", "v_count": "seven"})
     form.add_to_table()
     assert "form.table has 1 row now" in form._sending.said.value
     assert "1 input is empty in the new one" in form._sending.said.value
     assert "seven" in form._problems["v_count"].value
-    form.value = {"v_count": 7}
+    form.update({"v_count": 7})
     form.add_to_table()
     assert "empty" not in form._sending.said.value
     assert form.table["Count"].tolist() == [None, 7]

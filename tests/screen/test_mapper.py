@@ -150,6 +150,17 @@ def test_a_file_that_is_no_mapping_is_refused(mapper, tmp_path, text):
         mapper.load(path)
 
 
+@pytest.mark.parametrize("column", [["a", "b"], {"a": "b"}])
+def test_several_columns_for_one_input_are_refused_with_where_they_go(mapper, tmp_path, column):
+    """A mapper chooses one column per input; nothing of the file is taken over then."""
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps({"columns": {"v_c": "land", "Invoice": column}}))
+    before = mapper.columns
+    with pytest.raises(MappingError, match=r"Invoice is fed by several columns[^$]*wf\.plan\(df, columns"):
+        mapper.load(path)
+    assert mapper.columns == before
+
+
 def test_a_judge_that_fails_is_told_and_the_next_choice_is_judged(mapper, judge, monkeypatch, caplog):
     """A broken judgement breaks nothing else."""
 

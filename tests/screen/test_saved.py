@@ -51,6 +51,34 @@ def test_a_notebook_without_widgets_is_not_touched(tmp_path):
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
+def test_who_may_read_the_notebook_stays_as_it_was_and_so_does_a_link(tmp_path):
+    """A private file stays private; a symbolic link still leads to the file, which is what is written."""
+    path, link = tmp_path / "private.ipynb", tmp_path / "link.ipynb"
+    path.write_text(json.dumps(notebook(shown(**{VIEW: {}}))))
+    path.chmod(0o600)
+    link.symlink_to(path)
+    assert strip_widget_state(link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert VIEW not in path.read_text()
+    path.write_text(json.dumps(notebook(shown(**{VIEW: {}}))))
+    path.chmod(0o644)
+    assert strip_widget_state(path)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("outputs", [None, 3, [None], ["text"]])
+def test_outputs_that_are_none_are_refused_by_name(tmp_path, outputs):
+    """Not by an error of Python."""
+    path = tmp_path / "odd.ipynb"
+    book = notebook(widgets={})
+    book["cells"][1]["outputs"] = outputs
+    path.write_text(json.dumps(book))
+    with pytest.raises(SettingsError, match=r"odd\.ipynb"):
+        strip_widget_state(path)
+    assert json.loads(path.read_text()) == book
+
+
 @pytest.mark.parametrize("text", ["", "[1]", '{"cells": 3, "metadata": {}}', '{"worksheets": []}', "\ud800"])
 def test_what_is_no_notebook_is_refused_by_name(tmp_path, text):
     """The file is left as it is."""

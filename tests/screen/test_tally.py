@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from screen_making import Clock, make_event
 
 from opus_nb.job import COUNT_NAMES, RowState
+from opus_nb.screen.live import pace_words
 from opus_nb.screen.tally import Tally, failure_signature
 
 WAY = ["planned", "uploading", "initiating", "initiated", "executing", "running", "collecting", "completed"]
@@ -139,6 +140,17 @@ def test_rate_and_time_left_come_from_the_jobs_that_ended():
     assert said.rate_per_min == pytest.approx(60, rel=0.05)
     low, high = said.time_left_s
     assert low < 140 < high < 2 * 140
+
+
+def test_people_alone_have_no_time_left():
+    """Where every open row waits for a person, no machine's pace says when they answer."""
+    tally = Tally({"queued": 2})
+    walk(tally, 0, *WAY)
+    walk(tally, 1, *WAY[:6], "waiting")
+    assert tally.snapshot().counts == {"completed": 1, "waiting": 1}
+    said = " ".join(pace_words(tally.snapshot()))
+    assert "waiting for people only" in said
+    assert "time left" not in said
 
 
 def test_time_left_is_unknown_while_too_few_have_ended():

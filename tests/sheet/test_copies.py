@@ -245,6 +245,13 @@ def test_results_go_beside_a_sheet_that_is_only_remembered(claims: Path) -> None
     book = openpyxl.load_workbook(claims)
     book["Claims"].insert_rows(4, 2)
     book.save(claims)
+    write_beside(claims.parent / "moved.xlsx", remembered, results, source=claims)
+    sheet = openpyxl.load_workbook(claims.parent / "moved.xlsx")["Claims"]
+    assert [sheet.cell(row, 5).value for row in (4, 5, 6, 7, 8)] == [None, None, "invalid", None, "completed"]
+    for row in (6, 8):
+        book["Claims"].cell(row, 1).value = "other"
+        book["Claims"].cell(row, 2).value = 99
+    book.save(claims)
     with pytest.raises(SheetUnreadable, match="not those of the workbook"):
         write_beside(claims.parent / "out.xlsx", remembered, results, source=claims)
     assert keep_sheet(pd.DataFrame({"a": [1]})) is None
@@ -260,8 +267,115 @@ def test_a_workbook_that_pandas_has_read_takes_results_when_its_rows_are_alike(t
     write_beside(tmp_path / "out.xlsx", read, results, source=tmp_path / "claims.xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
     assert [sheet.cell(row, 4).value for row in (1, 2, 3, 4)] == ["state", "for a", "for b", "for c"]
+    write_beside(tmp_path / "o.xlsx", read.reset_index(drop=True), results, source=tmp_path / "claims.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "o.xlsx").worksheets[0]
+    assert [sheet.cell(row, 4).value for row in (1, 2, 3, 4)] == ["state", "for a", "for b", "for c"]
     with pytest.raises(SheetUnreadable, match="not those of the workbook"):
-        write_beside(tmp_path / "o.xlsx", read.reset_index(drop=True), results, source=tmp_path / "claims.xlsx")
+        write_beside(
+            tmp_path / "o.xlsx",
+            read.assign(Id=["x", "y", "z"], Amount=[7, 8, 9]),
+            results,
+            source=tmp_path / "claims.xlsx",
+        )
+
+
+@pytest.fixture
+def amounts(tmp_path: Path) -> Path:
+    """Write a workbook of twelve rows, the tenth without an amount."""
+    book: Any = openpyxl.Workbook()
+    book.active.append(["Ref", "Amount", "State"])
+    for number in range(12):
+        book.active.append([f"n{number}", None if number == 9 else number % 3, "open"])
+    book.save(tmp_path / "c.xlsx")
+    return tmp_path / "c.xlsx"
+
+
+def beside(path: Path) -> dict[Any, Any]:
+    """Return what stands in the fourth column, by the first."""
+    rows = openpyxl.load_workbook(path).active.iter_rows(min_row=2, values_only=True)
+    return {row[0]: row[3] for row in rows if row[0] is not None}
+
+
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("changed", ["numbered anew", "row put in", "cell edited", "row replaced", "sorted"])
+def test_no_result_ever_stands_beside_another_row(amounts: Path, changed: str, opened: bool) -> None:
+    """Whatever happened to the frame or to the workbook, a result stands beside its own row or nowhere."""
+    df = read_sheet(amounts)
+    if changed == "numbered anew":
+        df = df.dropna(subset=["Amount"]).reset_index(drop=True)
+    if changed == "sorted":
+        df = df.sort_values("Amount", ascending=False).reset_index(drop=True)
+    results = pd.DataFrame({"result": [f"of {ref}" for ref in df["Ref"]]})
+    if opened:
+        df = recall_sheet(json.loads(json.dumps(keep_sheet(df))), df.index)
+    book = openpyxl.load_workbook(amounts)
+    if changed == "row put in":
+        book.active.insert_rows(11)
+        book.active["A11"], book.active["B11"], book.active["C11"] = "new", 0, "open"
+    if changed == "cell edited":
+        book.active["B5"] = 77
+    if changed == "row replaced":
+        book.active["A5"], book.active["B5"] = "m1", 55
+    book.save(amounts)
+    notes = write_beside(amounts.parent / "o.xlsx", df, results, source=amounts)
+    found = beside(amounts.parent / "o.xlsx")
+    without = {"numbered anew": {"n9"}, "row put in": {"new"}, "row replaced": {"m1"}}.get(changed, set())
+    assert found == {ref: None if ref in without else f"of {ref}" for ref in found}
+    assert bool(notes) == (changed == "row replaced")
+
+
+def test_a_workbook_of_another_month_takes_no_results(amounts: Path) -> None:
+    """Columns that say the same in every row prove nothing."""
+    df = read_sheet(amounts)
+    book = openpyxl.load_workbook(amounts)
+    for row in range(2, 14):
+        book.active.cell(row, 1).value = f"m{row}"
+    book.save(amounts)
+    with pytest.raises(SheetUnreadable, match="not those of the workbook"):
+        write_beside(amounts.parent / "o.xlsx", df, pd.DataFrame({"result": range(12)}))
+
+
+def test_a_frame_numbered_anew_has_its_marks_in_its_own_rows(amounts: Path) -> None:
+    """The bad cell is red, and not the one that has its number now."""
+    book = openpyxl.load_workbook(amounts)
+    book.active["A1"], book.active["B13"] = "Id", "x"
+    book.save(amounts)
+    df = read_sheet(amounts).dropna(subset=["Amount"]).reset_index(drop=True)
+    checked = run(df)
+    write_fix_me(amounts.parent / "f.xlsx", df, checked.issues, checked.issue_positions)
+    sheet = openpyxl.load_workbook(amounts.parent / "f.xlsx").worksheets[0]
+    assert [sheet.cell(row, 2).comment is not None for row in (12, 13)] == [False, True]
+
+
+def test_a_marked_copy_never_takes_the_place_of_the_workbook(amounts: Path) -> None:
+    """The workbook that was read is not touched."""
+    before = amounts.read_bytes()
+    df = read_sheet(amounts)
+    checked = run(df)
+    with pytest.raises(SettingsError, match="take the place"):
+        write_fix_me(amounts, df, checked.issues, checked.issue_positions)
+    assert amounts.read_bytes() == before
+
+
+def test_rows_that_a_run_has_not_lose_the_results_of_an_earlier_one(amounts: Path) -> None:
+    """What stood beside them would be read as this run's."""
+    df = read_sheet(amounts)
+    target = amounts.parent / "o.xlsx"
+    write_beside(target, df, pd.DataFrame({"result": ["old"] * 12}))
+    part = read_sheet(target).iloc[3:5]
+    write_beside(target, part, pd.DataFrame({"result": ["new"] * 2}))
+    assert {ref: each for ref, each in beside(target).items() if each} == {"n3": "new", "n4": "new"}
+
+
+def test_results_that_share_a_row_are_left_out_and_said(amounts: Path) -> None:
+    """Of an exploded row none of the results stands there alone."""
+    df = read_sheet(amounts)
+    df["Amount"] = [[1, 2] if ref == "n2" else 0 for ref in df["Ref"]]
+    parts = df.explode("Amount")
+    notes = write_beside(amounts.parent / "o.xlsx", parts, pd.DataFrame({"result": list(parts["Ref"])}))
+    assert beside(amounts.parent / "o.xlsx") == {f"n{each}": None if each == 2 else f"n{each}" for each in range(12)}
+    assert "2 results" in notes[0]
+    assert "row 4" in notes[0]
 
 
 def test_a_workbook_that_says_nothing_of_calculating_is_copied(claims: Path) -> None:

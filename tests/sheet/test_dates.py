@@ -174,3 +174,18 @@ def test_any_text_gives_a_date_or_a_problem(texts: list[str]) -> None:
     result = cast(texts)
     for place in range(len(texts)):
         assert (result.values[place] is MISSING) == result.has_error(place)
+
+
+def test_a_year_of_two_digits_is_said_where_it_may_be_another_century() -> None:
+    """1945 is as likely as 2045; last year is not doubted, nor is a year of four digits."""
+    last_year = dt.datetime.now(dt.timezone.utc).year - 1
+    result = cast(["15/03/45", f"15/03/{last_year % 100}", "15/03/2045", "15 March 70"])
+    assert sorted(result.problems) == [0, 3]
+    assert codes(result) == ["two_digit_year"] * 2
+
+
+def test_dates_that_a_spreadsheet_took_for_the_other_order_are_suspected() -> None:
+    """Real dates up to the 12th beside texts above it are what is left of a column read in the wrong order."""
+    damaged = cast([dt.datetime(2024, 4, 3), "03/15/2024"])  # noqa: DTZ001
+    assert [each.code for each in damaged.remarks] == ["dates_swapped"]
+    assert cast([dt.datetime(2024, 4, 13), "03/15/2024"]).remarks == []  # noqa: DTZ001

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sheet_making import make_field
 
-from opus_nb.errors import MappingError, SheetUnreadable
+from opus_nb.errors import MappingError, SettingsError, SheetUnreadable
 from opus_nb.service.schema import Field, Schema
 from opus_nb.sheet import ColumnMapping, map_columns
 
@@ -254,3 +254,28 @@ def test_a_list_of_headers_after_an_input_feeds_it_from_all_of_them() -> None:
         map_columns(df, SCHEMA, {"Country": ["a", "b"]})
     with pytest.raises(MappingError, match="fed twice"):
         map_columns(df, LISTS, {"Tags": ["a", "b"], "c": "Tags"})
+
+
+@pytest.mark.parametrize("given", [{"columns": ["Ref"]}, {"columns": "Ref"}, {"constants": [1]}, {"files_root": 5}])
+def test_arguments_that_are_no_pairs_or_no_path_are_refused_by_name(given: dict[str, Any]) -> None:
+    """The message names the argument and shows how it is written."""
+    with pytest.raises((MappingError, SettingsError), match=next(iter(given))):
+        map_columns(frame("Ref"), Schema((make_field("str", "Ref"),)), **given)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "header"),
+    [
+        ("float", "Price", "Price %"),
+        ("str", "Code#", "Code"),
+        ("str", "C", "C++"),
+        ("float", "Amount USD", "Amount EUR"),
+        ("float", "Amount ($)", "Amount (€)"),
+        ("date", "Date", "Data"),
+    ],
+)
+def test_signs_and_currencies_make_another_name(kind: str, name: str, header: str) -> None:
+    """Such a column is at most a suggestion."""
+    schema = Schema((make_field(kind, name, variable_name="v1"),))
+    values = {"float": 1.5, "date": "2024-01-31", "str": "x"}
+    assert fed(map_columns(pd.DataFrame({header: [values[kind]]}), schema)) == {name: None}

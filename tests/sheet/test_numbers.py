@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sheet_making import make_field
 
-from opus_nb.sheet import MISSING
+from opus_nb.sheet import MISSING, CheckedSheet
 from opus_nb.sheet.casts import Cast, CastSettings
 from opus_nb.sheet.numbers import cast_numbers
 from opus_nb.sheet.targets import cast_values
@@ -191,3 +192,17 @@ def test_any_text_gives_a_finite_number_or_a_problem(texts: list[str]) -> None:
     result = cast(texts)
     for place in range(len(texts)):
         assert (result.values[place] is MISSING) == result.has_error(place)
+
+
+@pytest.mark.parametrize("text", ["(-5)", "-5-", "-(5)", "(5-)"])
+def test_two_minus_signs_are_no_number(check: Callable[..., CheckedSheet], text: str) -> None:
+    """Nobody can say whether they are a plus or a slip."""
+    assert check("float", [text]).issues["code"].tolist() == ["not_a_number"]
+
+
+def test_a_reading_that_other_cells_turned_round_is_said(check: Callable[..., CheckedSheet]) -> None:
+    """1,234 is a thousand alone and one beside decimal commas; decimal= settles it in silence."""
+    alone, beside = check("float", ["1,234"]), check("float", ["1,234", "2,5", "3,25"])
+    assert (alone.columns["value"], alone.issues["code"].tolist()) == ([1234.0], ["thousands_assumed"])
+    assert (beside.columns["value"][0], beside.issues["code"].tolist()) == (1.234, ["decimal_comma_assumed"])
+    assert check("float", ["1,234", "2,5", "3,25"], decimal=",").issues.empty

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sheet_making import make_field
 
-from opus_nb.errors import ExtraMissing, SheetUnreadable
+from opus_nb.errors import ExtraMissing, SettingsError, SheetUnreadable
 from opus_nb.service.schema import Schema
 from opus_nb.sheet import check_sheet, map_columns, read_sheet, write_beside
 
@@ -472,3 +472,83 @@ def test_any_bytes_under_the_name_of_a_workbook_are_no_table(tmp_path: Path) -> 
     table = tmp_path / "table.xlsx"
     table.write_text("a,b\n1,2\n")
     assert list(read_sheet(table).columns) == ["a", "b"]
+
+
+def test_a_number_format_of_one_cell_is_not_that_of_the_column(tmp_path: Path) -> None:
+    """Cells without a format count too, and a column that mixes both is told."""
+    path = tmp_path / "a.xlsx"
+    sheet = save(path, [["Value"], [7], [8], [9]])
+    sheet["A2"].number_format = "00000"
+    sheet.parent.save(path)
+    df = read_sheet(path)
+    assert (df.attrs["opus_nb"]["number_formats"], note_codes(df)) == ({}, ["several_number_formats"])
+    sheet["A3"].number_format = "00000"
+    sheet.parent.save(path)
+    df = read_sheet(path)
+    assert (df.attrs["opus_nb"]["number_formats"], note_codes(df)) == ({"Value": "00000"}, ["several_number_formats"])
+
+
+def test_members_of_an_object_are_read_by_what_is_said_of_their_own_columns(tmp_path: Path) -> None:
+    """Number formats, dates= and decimal= of a column hold for the member that it feeds."""
+    path = tmp_path / "a.xlsx"
+    sheet = save(path, [["Contact.Phone", "Contact.Due", "Contact.Owes"], [7, "03/04/2024", "1,234"]])
+    sheet["A2"].number_format = "00000"
+    sheet.parent.save(path)
+    members = (make_field("str", "Phone"), make_field("date", "Due"), make_field("float", "Owes"))
+    schema = Schema((make_field("object", "Contact", members=members),))
+    df = read_sheet(path)
+    ways: dict[str, Any] = {"dates": {"Contact.Due": "dmy"}, "decimal": {"Contact.Owes": ","}}
+    checked = check_sheet(df, schema, map_columns(df, schema), **ways)
+    assert checked.columns["contact"] == [{"phone": "00007", "due": "2024-04-03", "owes": 1.234}]
+    assert checked.issues.empty
+
+
+@pytest.mark.parametrize(
+    ("text", "noticed"),
+    [
+        ('Ref\tNote\na\t1\nb\t"19 inch\nc\t3\nd\t"ok\n', True),
+        ('A,B,C\n1,"x\n2,y,z\n3,4,5\n', True),
+        ('Ref,Note\na,"x\nb,y"\nc,d\n', True),
+        ('Ref,Note\na,"Dear Sir,\nthanks, and bye"\nb,c\n', False),
+        ('A,B,C\n1,"Road 1,\n12345 City, Land",z\n3,4,5\n', False),
+    ],
+)
+def test_a_quotation_mark_that_swallows_rows_is_noticed(tmp_path: Path, text: str, noticed: bool) -> None:
+    """A cell over several lines that holds whole rows, or whose quotes do not fit, is told; a letter is not."""
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    assert ("quote_not_closed" in note_codes(read_sheet(path))) is noticed
+
+
+def test_totals_and_headers_within_the_table_are_noticed(tmp_path: Path) -> None:
+    """Each is told with its row, and no more once it was left out."""
+    path = tmp_path / "a.xlsx"
+    rows = [["Ref", "Amount"], ["a", 1], ["Subtotal", 1], ["Ref", "Amount"], ["b", 2], ["Total", 3], ["as of today"]]
+    save(path, rows)
+    df = read_sheet(path)
+    assert note_codes(df) == ["totals_within", "headers_repeated"]
+    schema = Schema((make_field("str", "Ref"), make_field("json", "Amount")))
+    left = df.drop(index=[1, 4]).drop(index=2)
+    assert {"totals_within", "headers_repeated"} <= set(check_sheet(df, schema, map_columns(df, schema)).issues["code"])
+    assert check_sheet(left, schema, map_columns(left, schema)).issues.empty
+
+
+def test_two_groups_above_the_headers_are_joined_with_them(tmp_path: Path) -> None:
+    """Merged cells count with their whole width, so groups over all columns are headers and no title."""
+    path = tmp_path / "a.xlsx"
+    sheet = save(path, [["Buyer", None, "Seller", None], ["Name", "City", "Name", "City"], ["a", "b", "c", "d"]])
+    sheet.merge_cells("A1:B1")
+    sheet.merge_cells("C1:D1")
+    sheet.parent.save(path)
+    assert read_sheet(path).columns.tolist() == ["Buyer.Name", "Buyer.City", "Seller.Name", "Seller.City"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"header": [0, "a"]}, {"delimiter": 5}, {"encoding": 5}, {"hidden": "maybe"}, {"merged": 1}]
+)
+def test_arguments_that_are_no_such_thing_are_refused_by_name(tmp_path: Path, options: dict[str, Any]) -> None:
+    """The message names the argument."""
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises((SettingsError, SheetUnreadable), match=next(iter(options))):
+        read_sheet(path, **options)

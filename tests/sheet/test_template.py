@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import openpyxl
+import pandas as pd
 import pytest
 from sheet_making import make_field
 
 from opus_nb.errors import SettingsError
 from opus_nb.service.schema import Schema
 from opus_nb.sheet import check_sheet, map_columns, read_sheet
-from opus_nb.sheet.template import write_template
+from opus_nb.sheet.template import leave_out_example, write_template
 
 CONTACT = (make_field("str", "E.mail", required=True), make_field("int", "Age"))
 SCHEMA = Schema(
@@ -138,3 +140,25 @@ def test_a_template_is_an_xlsx(tmp_path: Path) -> None:
     for name in ("t.csv", "file/t.xlsx"):
         with pytest.raises(SettingsError):
             write_template(tmp_path / name, SCHEMA)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_the_example_row_is_known_without_the_workbooks_property(tmp_path: Path, suffix: str) -> None:
+    """Other programs drop the property; a first row that was written over is a row like any other."""
+    schema = Schema((make_field("str", "Ref"), make_field("date", "Due"), make_field("float", "Amount")))
+    book: Any = openpyxl.load_workbook(write_template(tmp_path / "t.xlsx", schema))
+    del book.custom_doc_props["opus_nb_example_row"]
+    book.active.append(["a", "2025-02-28", 7])
+    book.save(tmp_path / "t.xlsx")
+    path = tmp_path / f"t{suffix}"
+    if suffix == ".csv":
+        path.write_text("Ref;Due;Amount\nsome text;2025-01-31;1250,5\na;2025-02-28;7\n")
+    df = leave_out_example(read_sheet(path), schema)
+    assert df["Ref"].tolist() == ["a"]
+    assert df.index.tolist() == [1]
+    assert "example_row" in [each["code"] for each in df.attrs["opus_nb"]["notes"]]
+    written_over = read_sheet(path)
+    written_over["Amount"] = 8
+    assert len(leave_out_example(written_over, schema)) == 2
+    yes = Schema((make_field("bool", "Sure"),))
+    assert len(leave_out_example(pd.DataFrame({"Sure": ["yes", "no"]}), yes)) == 2

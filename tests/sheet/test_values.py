@@ -111,9 +111,10 @@ def test_percentages_in_a_text_input_are_said(check: Check) -> None:
 
 
 def test_whole_floats_beside_an_empty_cell_are_ids_again(check: Check) -> None:
-    """7.0 is what pandas makes of 7 beside an empty cell; 7.5 in the column means real decimals."""
+    """7.0 is what pandas makes of 7 beside an empty cell; another number of the column changes nothing about it."""
     assert check("str", pd.Series([7.0, None, 12.0])).columns["value"] == ["7", MISSING, "12"]
-    assert check("str", pd.Series([3.0, 3.5])).columns["value"] == ["3.0", "3.5"]
+    mixed = check("str", pd.Series([3.0, 3.5]))
+    assert (mixed.columns["value"], codes(mixed)) == (["3", "3.5"], ["whole_as_text"])
 
 
 def test_zero_padding_formats_of_the_workbook_are_applied_again(check: Check) -> None:
@@ -270,3 +271,14 @@ def test_another_type_that_the_field_accepts_is_tried(check: Check) -> None:
     either = make_field("str", "Value")
     checked = check("float", ["1.5", "n.a."], alternatives=(either,))
     assert (checked.columns["value"], codes(checked)) == ([1.5, "n.a."], [])
+
+
+def test_long_numbers_of_a_workbook_are_refused_also_where_they_look_whole(check: Check) -> None:
+    """A number cell of 16 digits and more was rounded, whoever wrote the file; a text cell was not."""
+    cells = [12345678901234600, "12345678901234678", 42]
+    checked = check("str", cells, attrs={"is_workbook": True})
+    assert (checked.columns["value"], codes(checked)) == ([MISSING, "12345678901234678", "42"], ["digits_lost"])
+    assert check("int", cells, attrs={"is_workbook": True}).columns["value"][0] is MISSING
+    as_float = check("float", cells[:1], attrs={"is_workbook": True})
+    assert as_float.issues["severity"].tolist() == ["warning"]
+    assert check("str", cells).columns["value"][0] == "12345678901234600"
