@@ -115,7 +115,7 @@ def compare_caps(
     told: list[str] = []
     if max_jobs is not None and max_jobs < jobs:
         told.append(f"max_jobs={max_jobs:,} covers {max_jobs:,} of {_rows(jobs)}")
-    if max_cost is not None and estimate["price_per_job"] is not pd.NA:
+    if max_cost is not None and estimate["price_per_job"] is not pd.NA and estimate["price_per_job"]:
         covered = int(max_cost / float(estimate["price_per_job"]) + 1e-9)
         if covered < jobs:
             price, each = float(estimate["price"]), float(estimate["price_per_job"])

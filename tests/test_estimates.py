@@ -44,6 +44,12 @@ def test_a_workflow_of_which_nothing_completed_yet_is_not_free():
     assert series["price_high"] == 10.0
 
 
+def test_any_cap_covers_jobs_that_cost_nothing():
+    """A price of 0 is divided by nothing."""
+    series = expect(10, Estimate(price=0.0), PastRuns(), max_concurrency=10)
+    assert compare_caps(series, max_cost=1.0) == []
+
+
 def test_times_without_a_unit_are_shown_as_they_came():
     """A number whose unit nobody documents is no duration."""
     series = expect(1, Estimate(times_without_unit={"opusTime": 1.2}), PastRuns(), max_concurrency=1)

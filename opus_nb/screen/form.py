@@ -101,7 +101,8 @@ class Form:
         for field in schema:
             if field.default is not None and field.kind not in {"file", "files"}:
                 _begin_with(self._controls[field.variable_name], field)
-        self.update(values or {})
+        for name, value in self._by_variable_name(values or {}).items():
+            self._controls[name].write(value)
         for name, control in self._controls.items():
             control.watch(partial(self._judge, name))
 

@@ -182,16 +182,16 @@ def _place_by_neighbours(
         key = rows.ours[position]
         fits = [each for each in free if rows.theirs.get(each, ("",) * len(key)) == key]
         if not fits and len(moved) == 1:
-            fits = [each for each in free if _alike(key, rows.theirs.get(each, ()))]
+            fits = [each for each in free if _alike(key, rows.theirs.get(each, ()), edited=0 if rows.changed else 1)]
         if len(fits) == 1:
             places[position] = fits[0]
             taken[fits[0]] = labels[position]
 
 
-def _alike(ours: _Key, theirs: _Key) -> bool:
-    """Return True when at most one cell holds something else, and at least half of them the same."""
+def _alike(ours: _Key, theirs: _Key, *, edited: int) -> bool:
+    """Return True when at most so many cells hold something else, and at least half of them the same."""
     pairs = [pair for pair in zip(ours, theirs, strict=False) if any(pair) and pair[1] is not _ANY]
     if not pairs:
         return bool(theirs)
     told = Counter("same" if mine == other else "gap" if not (mine and other) else "other" for mine, other in pairs)
-    return told["other"] <= 1 and told["same"] * 2 >= len(pairs)
+    return told["other"] <= edited and told["same"] * 2 >= len(pairs)

@@ -59,7 +59,7 @@ def test_fill_run_and_read_the_result(open_notebook, app, kernel):
     assert "claim_reference='CL-7'" in " ".join(each.input_value() for each in page.page.locator("textarea").all())
     # The file that the job produced comes here by a button, and is a link then.
     page.button("Get files").click()
-    page.sees("1 files: 1 (done|kept)")
+    page.sees("1 file: 1 (done|kept)")
     link = page.page.locator(".on-card a", has_text="Settlement").last
     assert "opus-files/" in link.get_attribute("href")
     assert list((page.server.notebooks / "opus-files").glob("*_Settlement*.pdf"))

@@ -108,7 +108,7 @@ def test_the_job(open_notebook, folder):
     page.sees("Settle automatically")
     page.sees("Audit")
     page.button("Get files").click()
-    page.sees("1 files: 1 done")
+    page.sees("1 file: 1 done")
     keep(page, folder, "job", ".on-card")
 
 
