@@ -372,7 +372,7 @@ class Opus:
         Parameters
         ----------
         name : str
-        progress : {"auto", "widget", "text", "off"} or Observer
+        progress : {"auto", "widget", "html", "text", "off"} or Observer
         carry_on : bool
             False starts no row; jobs that are at Opus are watched to their ends all the same.
 

@@ -130,7 +130,7 @@ class Plan:
             What to do when rows cannot be sent: refuse the whole plan, or run the others.
         fetch_audit : bool
             Whether the audit of each ended job is fetched with its results.
-        progress : {"auto", "widget", "text", "off"} or Observer
+        progress : {"auto", "widget", "html", "text", "off"} or Observer
             What is shown; an observer of your own is told of every event.
         fresh : bool
             True sets an earlier run of the same name aside and buys everything anew.
