@@ -1,4 +1,4 @@
-"""What a run says of itself when it goes on, and when it has long ended: the whole run, not this session."""
+"""What a run says of itself when it goes on, and when it has long ended: the whole run, not what this process did."""
 
 from __future__ import annotations
 
